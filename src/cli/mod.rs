@@ -1,0 +1,3 @@
+//! (skeleton)
+/// Runs.
+pub fn run() -> std::process::ExitCode { std::process::ExitCode::SUCCESS }

@@ -1,0 +1,27 @@
+//! Portcullis: a small privileged port program for Erlang and Elixir.
+//!
+//! Data flows one way: a frame comes in (`wire::frame`), is checked (`wire::scan`), becomes a typed
+//! request (`protocol`), is judged (`policy`), is carried out (`proc`, through `exec`), is encoded
+//! (`wire::write`) and goes out. Nothing privileged happens without a [`policy::permit::Permit`], which only
+//! the policy module can make. Unsafe code lives in `sys` and nowhere else.
+#![deny(unsafe_code)]
+
+pub mod error;
+pub mod ids;
+pub mod limits;
+pub mod op;
+
+pub mod sys;
+
+pub mod wire;
+
+pub mod proc;
+
+pub mod protocol;
+
+pub mod harden;
+pub mod policy;
+
+pub mod exec;
+
+pub mod cli;

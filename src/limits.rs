@@ -1,0 +1,84 @@
+//! Every bound of the program, named, with its reason. A number that limits a peer stands here or nowhere.
+#![forbid(unsafe_code)]
+
+/// Longest request frame of the `proc` role, in bytes. Queries are small; a list of 4,096 pids fits.
+pub const PROC_FRAME_MAX: usize = 64 * 1024;
+
+/// Longest frame whose body is skipped and answered with an error. A header above it is taken for a stream
+/// that has lost its framing, which cannot be mended: exit 65.
+pub const FRAME_HARD_MAX: usize = 16 * 1024 * 1024;
+
+/// Longest frame that the program ever sends. `{packet,4}` has no limit of its own on the BEAM's side.
+pub const REPLY_FRAME_MAX: usize = 1024 * 1024;
+
+/// Nesting of a request of the `proc` role: the deepest real one has five levels.
+pub const PROC_DEPTH_MAX: usize = 16;
+
+/// Terms in one request frame.
+pub const TERMS_MAX: usize = 65_536;
+
+/// Pairs of one map in a request of the `proc` role: the widest schema has fewer than ten keys.
+pub const MAP_PAIRS_MAX: usize = 64;
+
+/// Bytes of an integer's magnitude. Every schema's widest integer fits 64 bits.
+pub const INTEGER_BYTES_MAX: usize = 8;
+
+/// Bytes of an atom's name: OTP allows 255 characters, ours are ASCII.
+pub const ATOM_BYTES_MAX: usize = 255;
+
+/// Rows of one chunk of a row answer: the BEAM decodes such a chunk in well under a millisecond.
+pub const CHUNK_ROWS_MAX: usize = 256;
+
+/// Bytes after which a chunk is closed. One row may be longer; it then travels alone.
+pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
+
+/// Chunks that a row answer may send before the first `credit` frame.
+pub const CREDIT_INITIAL: u32 = 16;
+
+/// Most chunks that one request can have in credit: more would only be a way to count without end.
+pub const CREDIT_MAX: u32 = 1 << 20;
+
+/// Row answers that are produced at the same time; each holds one descriptor on `/proc`.
+pub const SCANS_MAX: usize = 16;
+
+/// Row answers that wait for their turn. Beyond it the answer is `overloaded`.
+pub const WAITING_MAX: usize = 1024;
+
+/// Bytes of finished replies that wait for the peer to read. Above it no more input is read.
+pub const OUTPUT_PENDING_MAX: usize = 2 * REPLY_FRAME_MAX;
+
+/// Longest time that one slice of a scan runs before input is looked at again, in microseconds.
+pub const SLICE_MICROS: u64 = 2_000;
+
+/// Longest deadline that a request can ask for, in milliseconds. Longer ones are cut to it.
+pub const DEADLINE_MAX_MS: u64 = 10 * 60 * 1000;
+
+/// Largest request id.
+pub const REQUEST_ID_MAX: u64 = 1 << 59;
+
+/// Bytes of one cell (a command line, a link target) unless the request asks otherwise.
+pub const CELL_DEFAULT: usize = 4096;
+
+/// Most bytes of one cell that a request can ask for.
+pub const CELL_MAX: usize = 64 * 1024;
+
+/// Bytes read of `/proc/PID/stat`: 52 numbers and a name of at most 64 bytes.
+pub const STAT_MAX: usize = 2048;
+
+/// Bytes read of `/proc/PID/status`: `Groups:` alone can pass it; it is then reported as truncated.
+pub const STATUS_MAX: usize = 16 * 1024;
+
+/// Bytes read of `/proc/PID/io` and `/proc/PID/limits`: fixed lists of numbers.
+pub const SMALL_FILE_MAX: usize = 4096;
+
+/// Values in one condition of a `where`, and pids in one request.
+pub const ANY_OF_MAX: usize = 4096;
+
+/// Largest pid: the kernel's `PID_MAX_LIMIT` on 64 bit (include/linux/threads.h).
+pub const PID_MAX: u32 = 4_194_304;
+
+/// Address space of the program, in bytes: forty times what it uses, far below what would hurt the host.
+pub const ADDRESS_SPACE_MAX: u64 = 256 * 1024 * 1024;
+
+/// Open descriptors: three standard ones, one per scan, two for the row that is being read.
+pub const DESCRIPTORS_MAX: u64 = 64;
