@@ -58,7 +58,7 @@ main() {
         as_user "$user" sh "$ROOT/scripts/build-port.sh"
         return 0
     fi
-    find_rust || no_rust
+    find_rust "$(oldest_rust)" || no_rust
     build
     publish
 }

@@ -22,11 +22,12 @@ missing() {
 
 candidate() { apt-cache policy "$1" | sed -n 's/^ *Candidate: //p' | sed 's/^[0-9]*://'; }
 
-# Debian 12 has a Rust that is too old under the usual name and a current one, made for browsers, beside it.
+# Debian has a Rust of its own age under the usual name, and a current one, made for browsers, beside it. apt replaces
+# one by the other.
 rust_packages() {
     for suffix in '' -web; do
         case $(candidate "cargo$suffix") in
-        [0-9]*) at_least "$(candidate "rustc$suffix")" "$(oldest_rust)" || continue ;;
+        [0-9]*) at_least "$(candidate "rustc$suffix")" "$rust_wanted" || continue ;;
         *) continue ;;
         esac
         case $what$suffix in
@@ -36,13 +37,20 @@ rust_packages() {
         esac
         return 0
     done
-    die "apt has no Rust $(oldest_rust) or newer: install it from https://rustup.rs"
+    die "apt has no Rust $rust_wanted or newer: install it from https://rustup.rs"
+}
+
+# A Rust of apt's has its lints in packages of their own; a Rust from elsewhere is its owner's to extend.
+rust_is_enough() {
+    find_rust "$rust_wanted" || return 1
+    [ "$what" = test ] && [ "$(command -v cargo)" = /usr/bin/cargo ] || return 0
+    cargo clippy --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1
 }
 
 install_missing() {
     # shellcheck disable=SC2086 # lists of names
     wanted=$(missing $packages)
-    if find_rust; then rust=no; else rust=yes; fi
+    if rust_is_enough; then rust=no; else rust=yes; fi
     if [ -z "$wanted" ] && [ "$rust" = no ]; then
         say "nothing is missing (Rust $RUST_RELEASE)"
         return 0
@@ -58,14 +66,14 @@ install_missing() {
 [ $# -ge 1 ] || usage
 what=$1
 case $what in
-demo) packages=$DEMO ;;
-test) packages=$TEST ;;
+demo) packages=$DEMO rust_wanted=$(oldest_rust) ;;
+test) packages=$TEST rust_wanted=$RUST_FOR_TESTS ;;
 *) usage ;;
 esac
 case ${2:-} in
 --list) say "$packages" ;;
 '')
-    command -v apt-get >/dev/null || die "no apt here. Install the like of: $packages, and Rust $(oldest_rust) or newer"
+    command -v apt-get >/dev/null || die "no apt here. Install the like of: $packages, and Rust $rust_wanted or newer"
     install_missing </dev/null
     ;;
 *) usage ;;

@@ -227,7 +227,7 @@ main() {
     trap 'exit 130' INT TERM
 
     step "packages" 600 sh "$ROOT/scripts/packages.sh" test
-    find_rust
+    find_rust "$RUST_FOR_TESTS"
     step "shellcheck" 60 shell_lint
     step "build" 600 sh "$ROOT/scripts/build-port.sh"
     made_fixtures=yes
