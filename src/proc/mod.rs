@@ -1,1 +1,5 @@
-//! (skeleton)
+//! What `/proc` says about processes.
+#![forbid(unsafe_code)]
+
+pub mod guard;
+pub mod parse;
