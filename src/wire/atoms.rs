@@ -1,0 +1,163 @@
+//! The atoms that the port can send, and no others: `tests/vectors/atoms.txt` is the same list for clients.
+//!
+//! A client that has loaded them can decode every frame with `binary_to_term(B, [safe])`. Each is encoded when the
+//! program is compiled, so writing one is a copy.
+#![forbid(unsafe_code)]
+
+/// `SMALL_ATOM_UTF8_EXT`, the only form in which atoms are sent (ERTS User's Guide, External Term Format).
+const SMALL_ATOM_UTF8_EXT: u8 = 119;
+
+/// An atom of the vocabulary.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Atom {
+    name: &'static str,
+    encoded: &'static [u8],
+}
+
+impl Atom {
+    /// The text.
+    #[must_use]
+    #[inline]
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// The whole term: tag, length and text.
+    #[must_use]
+    #[inline]
+    pub const fn encoded(self) -> &'static [u8] {
+        self.encoded
+    }
+}
+
+impl std::fmt::Debug for Atom {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The term for `text` in lower case. `N` must be the length of the text and 2.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "only ever runs in the compiler"
+)]
+const fn encode<const N: usize>(text: &str) -> [u8; N] {
+    assert!(text.len() <= 255 && text.len() + 2 == N);
+    let mut out = [0; N];
+    out[0] = SMALL_ATOM_UTF8_EXT;
+    out[1] = text.len() as u8;
+    let mut i = 0;
+    while i < text.len() {
+        out[i + 2] = text.as_bytes()[i].to_ascii_lowercase();
+        i += 1;
+    }
+    out
+}
+
+/// The text inside an encoded atom.
+const fn text(encoded: &[u8]) -> &str {
+    let Some((_, text)) = encoded.split_first_chunk::<2>() else { return "" };
+    match std::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(_) => "",
+    }
+}
+
+/// Makes a constant of every word and [`ALL`] of all of them. The atom is the word in lower case, unless a text
+/// follows.
+macro_rules! vocabulary {
+    (@text $name:ident) => { stringify!($name) };
+    (@text $name:ident $text:literal) => { $text };
+    ($($name:ident $(= $text:literal)?),* $(,)?) => {
+        $(
+            #[doc = concat!("`", vocabulary!(@text $name $($text)?), "`, in lower case.")]
+            pub const $name: Atom = {
+                const TEXT: &str = vocabulary!(@text $name $($text)?);
+                const ENCODED: &[u8] = &encode::<{ TEXT.len() + 2 }>(TEXT);
+                Atom { name: text(ENCODED), encoded: ENCODED }
+            };
+        )*
+        /// Every atom, sorted by its text.
+        pub const ALL: &[Atom] = &[$($name),*];
+    };
+}
+
+vocabulary! {
+    ADDRESS_SPACE, ATOM_ALL = "all", ARGS, ARGV, ATOM, AUDIT_WRITE, BAD_ARGUMENTS, BAD_FRAME, BAD_FRAMES,
+    BAD_REQUEST, BINARY, BLKIO_TICKS, BOOT_TIME, CANCEL, CANCELLED, CANCELLED_WRITE_BYTES, CAP_AMB, CAP_BND,
+    CAP_EFF, CAP_INH, CAP_PRM, CAPABILITIES, CAPABILITY_MISSING, CELL_MAX, CMAJFLT, CMDLINE, CMINFLT, CODE,
+    COLUMNS, COMM, CONDITION, CORE_FILE_SIZE, CPU_TIME, CREDIT, CSTIME, CUT, CUTIME, CWD, DAC_READ_SEARCH,
+    DATA_SIZE, DEAD, DENIED, DENIED_BY_POLICY, DIRECTORY_WRITABLE, DISK_SLEEP, DUPLICATE, DURATION, E2BIG,
+    EACCES, EAGAIN, EBADF, EBUSY, ECONNREFUSED, EEXIST, EFAULT, EFBIG, EINTR, EINVAL, EIO, EISDIR, ELOOP,
+    EMFILE, EMPTY, ENAMETOOLONG, ENFILE, ENODEV, ENOENT, ENOMEM, ENOSPC, ENOSYS, ENOTDIR, ENOTEMPTY, ENOTTY,
+    ENVIRON, ENXIO, EOPNOTSUPP, EOVERFLOW, EPERM, EPIPE, EPROTO, ERANGE, EROFS, ERROR, ERRORS, ESPIPE,
+    ESRCH, ETIMEDOUT, EXE, EXIT_SIGNAL, EXPECTED, FALSE, FD_SIZE, FEATURES, FILE_ACL, FILE_LINKS,
+    FILE_LOCKS, FILE_MODE, FILE_OWNER, FILE_SIZE, FINDINGS, FIX, FLAGS, FLOAT, FRAME_MAX, FRAME_TOO_LONG,
+    FSGID, FSUID, GID, GROUPS, GUEST_TIME, HARDENING_FAILED, HEADER_TOO_LARGE, HELLO, IDLE, IMPROPER_LIST,
+    IN_FLIGHT, INFO, INTEGER, INTERNAL, ITEMS, LENGTH, LIMIT, LIMITS, LIST, LOCKED_MEMORY, MAJFLT, MAP, MAX,
+    MAX_IN_FLIGHT, MDWE, MESSAGE, MIN, MINFLT, MISSING, MSGQUEUE_SIZE, NET, NET_ADMIN, NET_RAW, NICE,
+    NICE_PRIORITY, NO_NEW_PRIVS, NONVOLUNTARY_CTXT_SWITCHES, NOT_COMPARABLE, NOT_PERMITTED, NUM_THREADS, OK,
+    OPEN_FILES, OPERATIONS, OVERLOADED, PAGE_SIZE, PARKED, PENDING_SIGNALS, PGRP, PID, POLICY, POLICY_FILE,
+    POSIX, PPID, PREFIX, PRIORITY, PROC, PROCESS, PROCESSES, PROCESSOR, PROCFS, PROTOCOL, RANGE, RCHAR,
+    READ_BYTES, REALTIME_PRIORITY, REALTIME_TIMEOUT, REASON, REFUSED, REPLY_MAX, REQ, REQUEST, REQUESTS,
+    RESIDENT_SET, RGID, ROLE, ROOT, ROWS, RSS, RSS_ANON, RSS_FILE, RSS_SHMEM, RT_PRIORITY, RUID, RUNNING,
+    RUNNING_AS_ROOT, SAME, SECCOMP, SESSION, SETPCAP, SGID, SLEEPING, SOURCE, STACK_SIZE, STARTED,
+    STARTTIME, STATE, STDIO_NOT_PIPE, STIME, STOPPED, SUID, SYS_PTRACE, SYSCR, SYSCW, TAG, TICKS_PER_S,
+    TIMEOUT, TOO_DEEP, TOO_MANY, TOO_MANY_PAIRS, TOO_MANY_TERMS, TPGID, TRACER_PID, TRACING_STOP,
+    TRAILING_BYTES, TRUE, TRUNCATED, TTY_NR, TUPLE, UID, UMASK, UNDEFINED, UNKNOWN, UNKNOWN_COLUMN,
+    UNKNOWN_KEY, UNLIMITED, UNSUPPORTED, UPTIME, UTIME, VANISHED, VERSION, VM_DATA, VM_EXE, VM_HWM, VM_LCK,
+    VM_LIB, VM_PEAK, VM_PIN, VM_PTE, VM_STK, VM_SWAP, VOLUNTARY_CTXT_SWITCHES, VSIZE, WCHAR, WHERE,
+    WRITE_BYTES, ZOMBIE,
+}
+
+/// The atom of that text; [`UNKNOWN`] if the vocabulary has none, which no name that the program itself uses may meet.
+#[must_use]
+pub fn named(name: &str) -> Atom {
+    let found = ALL.binary_search_by(|atom| atom.name().cmp(name)).ok();
+    debug_assert!(found.is_some(), "{name} is not in the vocabulary");
+    found.and_then(|at| ALL.get(at)).copied().unwrap_or(UNKNOWN)
+}
+
+/// The atom for an error number, as Erlang spells it; [`UNKNOWN`] for those that no operation is expected to meet.
+#[must_use]
+pub fn errno(raw: i32) -> Atom {
+    macro_rules! table {
+        ($($name:ident),* $(,)?) => {
+            match raw {
+                $(libc::$name => $name,)*
+                _ => UNKNOWN,
+            }
+        };
+    }
+    table! {
+        EPERM, ENOENT, ESRCH, EINTR, EIO, ENXIO, E2BIG, EBADF, EAGAIN, ENOMEM, EACCES, EFAULT, EBUSY,
+        EEXIST, ENODEV, ENOTDIR, EISDIR, EINVAL, ENFILE, EMFILE, ENOTTY, EFBIG, ENOSPC, ESPIPE, EROFS,
+        EPIPE, ERANGE, ENAMETOOLONG, ENOSYS, ENOTEMPTY, ELOOP, EOVERFLOW, EPROTO, EOPNOTSUPP, ETIMEDOUT,
+        ECONNREFUSED,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorted_unique_and_well_formed() {
+        assert!(ALL.windows(2).all(|pair| pair[0].name() < pair[1].name()));
+        for atom in ALL {
+            let name = atom.name();
+            assert!(!name.is_empty() && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_')));
+            assert_eq!(atom.encoded()[..2], [119, u8::try_from(name.len()).unwrap()]);
+            assert_eq!(&atom.encoded()[2..], name.as_bytes());
+        }
+    }
+
+    #[test]
+    fn error_numbers() {
+        assert_eq!(errno(libc::EACCES), EACCES);
+        assert_eq!(errno(libc::EOPNOTSUPP).name(), "eopnotsupp");
+        assert_eq!(errno(0), UNKNOWN);
+        assert_eq!(errno(i32::MIN), UNKNOWN);
+    }
+}
