@@ -91,10 +91,10 @@ forbidden(Program, Mode, Owner, Gid, Uid) ->
     Group = portcullis_host:group_name(Gid),
     Message = text("~ts has mode ~4.8.0b, owner ~ts, group ~ts: user ~ts of this BEAM may not execute it",
                    [Program, Mode, portcullis_host:user_name(Owner), Group, User]),
-    Fix = case {Mode band 8#010, lists:member(User, portcullis_host:members(Gid))} of
-        {0, _} -> text("sudo chmod 0750 ~ts", [Program]);
-        {_, true} -> text("restart the BEAM from a new login: ~ts is in group ~ts, this BEAM is older", [User, Group]);
-        {_, false} -> text("sudo usermod -aG ~ts ~ts   # then restart the BEAM from a new login", [Group, User])
+    Fix = case lists:member(User, portcullis_host:members(Gid)) of
+        _ when Uid =:= Owner; Mode band 8#010 =:= 0 -> text("sudo chmod 0750 ~ts", [Program]);
+        true -> text("restart the BEAM from a new login: ~ts is in group ~ts, this BEAM is older", [User, Group]);
+        false -> text("sudo usermod -aG ~ts ~ts   # then restart the BEAM from a new login", [Group, User])
     end,
     problem(permission, Message, Fix).
 
