@@ -8,7 +8,7 @@ suite() ->
     [{timetrap, {seconds, 60}}].
 
 all() ->
-    [healthy, of_a_server, missing, not_executable, forbidden_file, forbidden_folder, wrong_program, silent_program, wrong_architecture,
+    [healthy, of_a_server, missing, not_executable, forbidden_file, forbidden_folder, wrong_program, silent_program, talking_program, wrong_architecture,
      wrong_option, net_role, no_new_privs, broken_installations, report_is_text, parse_status, parse_mounts, parse_names,
      errors_are_sentences].
 
@@ -70,6 +70,13 @@ silent_program(Config) ->
     {problems, Checks} = portcullis:doctor(options(#{path => File, hello_timeout => 100})),
     #{message := Message} = check(start, Checks),
     ?assertMatch(<<"no hello within 100 ms", _/binary>>, Message).
+
+%% What a loader says is the cause.
+talking_program(Config) ->
+    File = file(Config, "talks", "#!/bin/sh\necho 'libfoo.so: cannot open shared object file' >&2\nexit 127\n", 8#700),
+    {problems, Checks} = portcullis:doctor(options(#{path => File})),
+    #{message := Message} = check(start, Checks),
+    ?assertNotEqual(nomatch, string:find(Message, "libfoo.so: cannot open")).
 
 %% An ELF header that no kernel runs.
 wrong_architecture(Config) ->
