@@ -159,6 +159,10 @@ slow_consumer(_) ->
     {ok, {Count, Most}, Meta} = portcullis:fold(Server, processes, Options, Watch, {0, 0}),
     ?assertEqual({60, 60}, {Count, maps:get(rows, Meta)}),
     ?assert(Most > 1 andalso Most =< 16),
+    {ok, #{in_flight := Idle}} = answer(Server, info, #{}),
+    %% Who leaves takes the request along: it would wait for credit until its deadline.
+    ?assertThrow(enough, portcullis:fold(Server, processes, Options, fun(_, _) -> throw(enough) end, 0)),
+    until(fun() -> {ok, #{in_flight := InFlight}} = answer(Server, info, #{}), InFlight =:= Idle end),
     {ok, Rows, #{rows := 60}} = portcullis:query(Server, processes, Options),
     ?assertEqual(lists:sort(Pids), [Pid || #{pid := Pid} <- Rows]),
     [port_close(Port) || Port <- Ports],
