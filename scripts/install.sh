@@ -1,0 +1,168 @@
+#!/bin/sh
+# Installs the port with its file capabilities: root's file, mode 0750, in a directory that only root can write.
+# The rest of SECURITY.md stands on exactly these properties, and the port refuses to start without them.
+set -eu
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+. "$ROOT/scripts/lib.sh"
+
+usage() {
+    cat <<'END'
+usage: sh scripts/install.sh [option...]
+
+  --group GROUP   who may start the port (default: the group of the user behind sudo)
+  --level LEVEL   basic (default): the kernel's ptrace checks are lifted for reading
+                  full: reads past file permissions too; "can read everything"
+  --role ROLES    proc (default), net, or proc,net
+  --dest DIR      where to (default: /usr/local/libexec/portcullis)
+  --binary FILE   what to install (default: priv/portcullis, see scripts/build-port.sh)
+  --uninstall     removes what this script installed
+END
+}
+
+parse() {
+    group='' level=basic roles=proc dest=/usr/local/libexec/portcullis binary='' uninstall=no
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --uninstall) uninstall=yes ;;
+        --help | -h)
+            usage
+            exit 0
+            ;;
+        --group | --level | --role | --dest | --binary)
+            [ $# -ge 2 ] || die "$1 needs a value (see --help)"
+            case $1 in
+            --group) group=$2 ;;
+            --level) level=$2 ;;
+            --role) roles=$2 ;;
+            --dest) dest=$2 ;;
+            --binary) binary=$2 ;;
+            esac
+            shift
+            ;;
+        *) die "unknown option $1 (see --help)" ;;
+        esac
+        shift
+    done
+    dest=$(realpath -m -- "$dest")
+    roles=$(say "$roles" | tr , ' ')
+    for role in $roles; do capabilities_of "$role" >/dev/null; done
+}
+
+# Permitted only, never effective: if the bounding set lacks one, exec fails with `ep` and says nothing; with `p` the
+# port starts, names what is missing, and raises a capability only around the operation that needs it. setpcap is for
+# locking the doors at the start; the port drops it before it reads the first request.
+capabilities_of() {
+    case $1:$level in
+    proc:basic) say cap_setpcap,cap_sys_ptrace=p ;;
+    proc:full) say cap_setpcap,cap_sys_ptrace,cap_dac_read_search=p ;;
+    net:basic | net:full) say cap_setpcap,cap_net_admin=p ;;
+    *) die "unknown role or level: $1, $level (roles: proc, net; levels: basic, full)" ;;
+    esac
+}
+
+choose_group() {
+    user=$(sudo_user)
+    if [ -z "$group" ] && [ -n "$user" ]; then group=$(id -gn "$user"); fi
+    [ -n "$group" ] || die "--group is required: the group of the user that runs the BEAM"
+    getent group "$group" >/dev/null || die "there is no group $group: groupadd --system $group"
+}
+
+choose_binary() { # ROLE
+    source=$binary
+    if [ -z "$source" ]; then
+        case $1 in
+        proc) source=$ROOT/priv/portcullis ;;
+        net) source=$ROOT/priv/portcullis-net ;;
+        esac
+    fi
+    if [ "$1" = net ] && [ ! -e "$source" ]; then die "role net: this version has no program for it"; fi
+    [ -f "$source" ] || die "there is no $source: build it with sh scripts/build-port.sh, or name it with --binary"
+}
+
+check_destination() {
+    bad=$(unsafe_above "$dest")
+    [ -z "$bad" ] || die "$bad is $(stat -c '%U:%G, mode %a' -- "$bad"): every directory from $dest up to / must be
+root's, without write permission for group and others. Choose another --dest, or mend this one"
+    there=$dest
+    while [ ! -d "$there" ]; do there=$(dirname -- "$there"); done
+    options=$(findmnt -n -o OPTIONS -T "$there" | tail -n 1)
+    case ,$options, in
+    *,nosuid,*) die "$dest is on a nosuid mount: the kernel ignores file capabilities there. Choose another --dest" ;;
+    *,noexec,*) die "$dest is on a noexec mount: nothing starts there. Choose another --dest" ;;
+    esac
+    umask 022
+    mkdir -p -- "$dest"
+}
+
+# The file is complete and verified before it gets its name, so a port that starts meanwhile gets the old one or the
+# new one. chown and chmod come before setcap: chown takes capabilities away.
+install_role() { # ROLE
+    caps=$(capabilities_of "$1")
+    file=$dest/portcullis-$1
+    choose_binary "$1"
+    new=$(mktemp "$dest/.portcullis-$1.XXXXXX")
+    trap 'rm -f -- "$new"' EXIT
+    cat -- "$source" >"$new"
+    chown "root:$group" "$new"
+    chmod 0750 "$new"
+    # Root without capabilities: enough to see that it runs on this machine.
+    setpriv --no-new-privs --bounding-set=-all --inh-caps=-all -- "$new" --version >/dev/null 2>&1 ||
+        die "$source does not run here (wrong architecture or C library?): build it on this machine"
+    setcap "$caps" "$new" || die "$dest cannot hold file capabilities (file system without extended attributes?)"
+    verify "$new" "$caps"
+    mv -f -- "$new" "$file"
+    trap - EXIT
+    say "installed $file  root:$group 0750  $caps"
+}
+
+verify() { # FILE CAPABILITIES
+    [ "$(stat -c '%u:%G %a %h' -- "$1")" = "0:$group 750 1" ] ||
+        die "owner, mode or links of $1 did not take: $(stat -c '%U:%G %a, %h links' -- "$1")"
+    setcap -q -v "$2" "$1" >/dev/null || die "capabilities of $1 did not take: $(getcap -- "$1")"
+    # The plus sign of ls: a default ACL of the directory lets others in while the mode reads 0750.
+    case $(ls -ld -- "$1") in
+    ??????????+*) die "$dest gives its files an ACL, which lets others in: setfacl -k $dest" ;;
+    esac
+    cmp -s -- "$source" "$1" || die "$source changed while it was copied: try again"
+}
+
+report() {
+    say "who may start it: root and the members of $group ($(members))"
+    say "add one:          usermod -aG $group USER, then restart the BEAM (groups are read at login)"
+    say "to undo:          sudo sh $ROOT/scripts/install.sh --uninstall --dest $dest"
+}
+
+# Of the group file, and those whose own group it is.
+members() {
+    gid=$(getent group "$group" | cut -d: -f3)
+    { getent group "$group" | cut -d: -f4 | tr , '\n'; getent passwd | awk -F: -v g="$gid" '$4 == g {print $1}'; } |
+        sort -u | sed '/^$/d' | paste -s -d ' ' | sed 's/^$/nobody yet/'
+}
+
+remove() {
+    for role in proc net; do
+        [ -e "$dest/portcullis-$role" ] || continue
+        rm -f -- "$dest/portcullis-$role"
+        say "removed $dest/portcullis-$role"
+    done
+    rm -f -- "$dest"/.portcullis-*
+    if [ -d "$dest" ]; then rmdir -- "$dest" 2>/dev/null || note "$dest is not empty and stays"; fi
+    say "ports that run keep running until their BEAM ends"
+}
+
+main() {
+    parse "$@"
+    become_root "$@"
+    if [ "$uninstall" = yes ]; then
+        remove
+        return 0
+    fi
+    command -v setcap >/dev/null || die "needs setcap: apt-get install libcap2-bin"
+    choose_group
+    for role in $roles; do choose_binary "$role"; done
+    check_destination
+    for role in $roles; do install_role "$role"; done
+    report
+}
+
+main "$@"

@@ -1,0 +1,119 @@
+#!/usr/bin/env escript
+%%! -noinput
+%% What an ordinary user sees through portcullis: scripts/quickstart.sh runs this. The argument is the folder with the
+%% compiled client.
+-mode(compile).
+
+main([Ebin]) ->
+    true = code:add_patha(Ebin),
+    Uid = uid(),
+    say("This BEAM runs as uid ~s and holds no capability (CapEff ~s).", [Uid, status("self", "CapEff")]),
+    case portcullis:start_link([]) of
+        {ok, Server} ->
+            unlink(Server),
+            table(),
+            one_of_root(),
+            denied(),
+            the_port_itself(),
+            doctor();
+        {error, Reason} ->
+            say("the port did not start: ~tp", [Reason]),
+            halt(1)
+    end;
+main(_) ->
+    say("usage: escript quickstart.escript FOLDER_OF_THE_CLIENT", []),
+    halt(2).
+
+%% --- What it shows -------------------------------------------------------------------------------------------------
+
+table() ->
+    title("Processes of all users, by memory"),
+    Columns = [pid, ppid, uid, state, rss, num_threads, comm, cmdline],
+    {Time, {ok, Rows}} = timer:tc(fun() -> portcullis:processes(#{columns => Columns}) end),
+    Biggest = lists:sublist(lists:reverse(lists:sort([{maps:get(rss, R), R} || R <- Rows, is_integer(maps:get(rss, R))])), 15),
+    Line = "~7s ~7s ~6s ~-12s ~9s ~4s  ~-15ts ~ts",
+    say(Line, ["PID", "PPID", "UID", "STATE", "RSS", "THR", "NAME", "COMMAND"]),
+    [say(Line, [integer(pid, R), integer(ppid, R), integer(uid, R), text(maps:get(state, R)), mebibytes(Rss),
+                integer(num_threads, R), cut(text(maps:get(comm, R)), 15), cut(command(maps:get(cmdline, R)), 45)])
+     || {Rss, R} <- Biggest],
+    Uids = lists:usort([maps:get(uid, R) || R <- Rows]),
+    say("~b processes of ~b users in ~.1f ms", [length(Rows), length(Uids), Time / 1000]).
+
+%% The three links that the kernel shows to nobody but the owner and holders of CAP_SYS_PTRACE.
+one_of_root() ->
+    title("Process 1, which is root's, in depth"),
+    say("without portcullis: readlink /proc/1/exe -> ~tp", [file:read_link("/proc/1/exe")]),
+    {ok, Process} = portcullis:process(1, [comm, uid, exe, cwd, root, starttime, num_threads, cap_eff, seccomp]),
+    [say("~12ts  ~ts", [atom_to_list(Key), text(Value)]) || {Key, Value} <- lists:sort(maps:to_list(Process))],
+    ok.
+
+denied() ->
+    title("What it does not show, and why"),
+    {ok, #{read_bytes := Io}} = portcullis:process(1, [read_bytes]),
+    say("read_bytes of process 1 -> ~tp", [Io]),
+    say("    needs cap_dac_read_search too: sh scripts/install.sh --level full", []),
+    say("environ of process 1 ->", []),
+    case portcullis:process(1, [environ]) of
+        {error, {denied_by_policy, Rule, Hint}} ->
+            say("    denied by policy, rule ~ts: ~ts", [text(Rule), text(Hint)]);
+        Other ->
+            say("    ~tp", [Other])
+    end.
+
+%% The kernel's own words, not the port's.
+the_port_itself() ->
+    title("What the port can still do: /proc/PORT/status"),
+    [Port] = [P || P <- erlang:ports(), {name, Name} <- [erlang:port_info(P, name)], is_portcullis(Name)],
+    {os_pid, Pid} = erlang:port_info(Port, os_pid),
+    Folder = integer_to_list(Pid),
+    Lines = [{"CapPrm", "locked away; raised only around one read"}, {"CapEff", "at rest: nothing"},
+             {"CapBnd", "nothing more can be had"}, {"NoNewPrivs", "exec cannot give any"},
+             {"Seccomp", "2: a list of system calls, all others kill it"}],
+    [say("~12s  ~-18s ~s", [Key, status(Folder, Key), Comment]) || {Key, Comment} <- Lines],
+    say("memory of the port -> ~tp", [file:open("/proc/" ++ Folder ++ "/mem", [read, raw])]).
+
+doctor() ->
+    title("Doctor"),
+    say("~tp", [portcullis:doctor()]).
+
+%% --- How it shows it -----------------------------------------------------------------------------------------------
+
+say(Format, Args) -> io:put_chars(trim(io_lib:format(Format, Args)) ++ "\n").
+
+trim(Text) -> string:trim(unicode:characters_to_list(Text), trailing, " \n").
+
+title(Text) -> io:format("~n--- ~ts~n", [Text]).
+
+is_portcullis(Name) -> string:find(Name, "portcullis") =/= nomatch.
+
+uid() -> hd(string:lexemes(status("self", "Uid"), "\t ")).
+
+status(Process, Key) ->
+    {ok, Text} = file:read_file("/proc/" ++ Process ++ "/status"),
+    [Value] = [V || Line <- string:split(Text, "\n", all), [K, V] <- [string:split(Line, ":")], K =:= list_to_binary(Key)],
+    string:trim(binary_to_list(Value)).
+
+integer(Key, Row) -> text(maps:get(Key, Row)).
+
+mebibytes(Bytes) -> io_lib:format("~.1f MiB", [Bytes / 1048576]).
+
+cut(Text, Length) -> lists:sublist(Text, Length).
+
+command(Line) when is_binary(Line) -> text(binary:replace(Line, <<0>>, <<" ">>, [global]));
+command({truncated, Line}) -> command(Line);
+command(_) -> "".
+
+%% Names come from whoever started a process: what is not printable must not reach the terminal.
+text(Bytes) when is_binary(Bytes) ->
+    case unicode:characters_to_list(Bytes) of
+        Text when is_list(Text) -> [visible(C) || C <- Text];
+        _NotUtf8 -> [visible(C) || C <- binary_to_list(Bytes)]
+    end;
+text(Number) when is_integer(Number) -> integer_to_list(Number);
+text(undefined) -> "-";
+text(Atom) when is_atom(Atom) -> atom_to_list(Atom);
+text(Term) -> lists:flatten(io_lib:format("~tp", [Term])).
+
+visible(C) when C >= 32, C < 127 -> C;
+visible(C) when C >= 160, C < 16#2000 -> C;
+visible(_) -> $?.

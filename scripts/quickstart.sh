@@ -1,0 +1,93 @@
+#!/bin/sh
+# From a bare Debian to the first answer, in one command: packages, build, installation, and a demonstration as an
+# ordinary user. Again and again without harm. `--undo` takes away what it installed, except packages.
+set -eu
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+. "$ROOT/scripts/lib.sh"
+
+GROUP=portcullis
+DEMO_USER=portcullis-demo
+DEST=/usr/local/libexec/portcullis
+
+phase() { printf '\n=== %s\n' "$*"; }
+
+# Who the demonstration runs as: the user behind sudo, or a system user of its own.
+demo_user() {
+    user=$(sudo_user)
+    say "${user:-$DEMO_USER}"
+}
+
+make_user() {
+    getent group "$GROUP" >/dev/null || groupadd --system "$GROUP"
+    if [ "$user" = "$DEMO_USER" ]; then
+        getent passwd "$user" >/dev/null || useradd --system --gid "$GROUP" --no-create-home \
+            --home-dir /nonexistent --shell /usr/sbin/nologin "$user"
+    else
+        usermod -aG "$GROUP" "$user"
+    fi
+}
+
+# The checkout may be in root's home, where the user cannot read: what it needs is copied. Compiling runs code of the
+# checkout too, so it is not root who does it.
+compile_client() {
+    mkdir "$work/src" "$work/ebin"
+    cp "$ROOT"/erlang/src/*.erl "$ROOT/scripts/quickstart.escript" "$work/src"
+    cp "$ROOT/erlang/portcullis.app.src" "$work/ebin/portcullis.app"
+    chmod -R a+rX "$work"
+    chown "$user" "$work/ebin"
+    as_user "$user" erlc -pa "$work/ebin" -o "$work/ebin" "$work"/src/*.erl
+}
+
+# Outside the checkout, so that PORTCULLIS_BIN and priv cannot get in the way: what runs is what is installed.
+demonstrate() {
+    (cd / && as_user "$user" env -u PORTCULLIS_BIN LC_ALL=C.UTF-8 escript "$work/src/quickstart.escript" "$work/ebin")
+}
+
+next_steps() {
+    phase "done in $(($(date +%s) - started)) seconds"
+    say "Use it: add $ROOT to your rebar.config or mix.exs (README.md), start your BEAM as a member of $GROUP
+        (usermod -aG $GROUP USER, then restart the BEAM), and call portcullis:start_link([])."
+    say "Undo:   sh $ROOT/scripts/quickstart.sh --undo"
+}
+
+undo() {
+    sh "$ROOT/scripts/install.sh" --uninstall --dest "$DEST"
+    if getent passwd "$DEMO_USER" >/dev/null; then userdel "$DEMO_USER"; fi
+    getent group "$GROUP" >/dev/null || return 0
+    if id -nG "$user" 2>/dev/null | grep -qw "$GROUP"; then gpasswd -d "$user" "$GROUP" >/dev/null; fi
+    if [ -z "$(getent group "$GROUP" | cut -d: -f4)" ]; then
+        groupdel "$GROUP"
+        say "removed the group $GROUP"
+    else
+        note "the group $GROUP has members and stays"
+    fi
+}
+
+main() {
+    case ${1:-} in
+    '' | --undo) ;;
+    *) die "usage: sh scripts/quickstart.sh [--undo]" ;;
+    esac
+    become_root "$@"
+    user=$(demo_user)
+    if [ "${1:-}" = --undo ]; then
+        undo
+        return 0
+    fi
+    started=$(date +%s)
+    phase "packages"
+    sh "$ROOT/scripts/packages.sh" demo
+    phase "build"
+    sh "$ROOT/scripts/build-port.sh"
+    phase "install"
+    make_user
+    sh "$ROOT/scripts/install.sh" --group "$GROUP" --dest "$DEST"
+    phase "demonstration as user $user ($(id "$user"))"
+    work=$(mktemp -d /tmp/portcullis-quickstart.XXXXXX)
+    trap 'rm -rf "$work"' EXIT
+    compile_client
+    demonstrate
+    next_steps
+}
+
+main "$@"
