@@ -7,17 +7,18 @@
 main([Ebin]) ->
     true = code:add_patha(Ebin),
     Uid = uid(),
+    process_flag(trap_exit, true),
     say("This BEAM runs as uid ~s and holds no capability (CapEff ~s).", [Uid, status("self", "CapEff")]),
-    case portcullis:start_link([]) of
-        {ok, Server} ->
-            unlink(Server),
+    case portcullis:start_link([{required, true}]) of
+        {ok, _Server} ->
             table(),
             one_of_root(),
             denied(),
             the_port_itself(),
             doctor();
         {error, Reason} ->
-            say("the port did not start: ~tp", [Reason]),
+            say("the port does not serve: ~ts", [portcullis:format_error(Reason)]),
+            doctor(),
             halt(1)
     end;
 main(_) ->
@@ -63,9 +64,9 @@ denied() ->
 %% The kernel's own words, not the port's.
 the_port_itself() ->
     title("What the port can still do: /proc/PORT/status"),
-    [Port] = [P || P <- erlang:ports(), {name, Name} <- [erlang:port_info(P, name)], is_portcullis(Name)],
-    {os_pid, Pid} = erlang:port_info(Port, os_pid),
+    {ok, #{proc := #{os_pid := Pid, program := Program}}} = portcullis:info(),
     Folder = integer_to_list(Pid),
+    say("~ts, pid ~b", [text(unicode:characters_to_binary(Program)), Pid]),
     Lines = [{"CapPrm", "locked away; raised only around one read"}, {"CapEff", "at rest: nothing"},
              {"CapBnd", "nothing more can be had"}, {"NoNewPrivs", "exec cannot give any"},
              {"Seccomp", "2: a list of system calls, all others kill it"}],
@@ -74,7 +75,7 @@ the_port_itself() ->
 
 doctor() ->
     title("Doctor"),
-    say("~tp", [portcullis:doctor()]).
+    say("~ts", [portcullis_doctor:format(portcullis:doctor())]).
 
 %% --- How it shows it -----------------------------------------------------------------------------------------------
 
@@ -83,8 +84,6 @@ say(Format, Args) -> io:put_chars(trim(io_lib:format(Format, Args)) ++ "\n").
 trim(Text) -> string:trim(unicode:characters_to_list(Text), trailing, " \n").
 
 title(Text) -> io:format("~n--- ~ts~n", [Text]).
-
-is_portcullis(Name) -> string:find(Name, "portcullis") =/= nomatch.
 
 uid() -> hd(string:lexemes(status("self", "Uid"), "\t ")).
 
