@@ -6,6 +6,7 @@
 //! the policy module can make. Unsafe code lives in `sys` and nowhere else.
 #![deny(unsafe_code)]
 
+pub mod capability;
 pub mod error;
 pub mod ids;
 pub mod limits;

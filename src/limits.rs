@@ -41,11 +41,13 @@ pub const CREDIT_MAX: u32 = 1 << 20;
 /// Row answers that are produced at the same time; each holds one descriptor on `/proc`.
 pub const SCANS_MAX: usize = 16;
 
-/// Row answers that wait for their turn. Beyond it the answer is `overloaded`.
-pub const WAITING_MAX: usize = 1024;
+/// Requests that are unanswered at a time: those above, and others that wait for their turn. Beyond it the answer is
+/// `overloaded`. A waiting request holds its decoded arguments, at most some 128 KiB.
+pub const IN_FLIGHT_MAX: usize = 256;
 
-/// Bytes of finished replies that wait for the peer to read. Above it no more input is read.
-pub const OUTPUT_PENDING_MAX: usize = 2 * REPLY_FRAME_MAX;
+/// Bytes of finished replies that wait for the peer to read. Above it no frame is taken and no scan goes on, so that a
+/// peer that does not read costs no memory beyond this and one frame.
+pub const OUTPUT_PENDING_MAX: usize = 256 * 1024;
 
 /// Longest time that one slice of a scan runs before input is looked at again, in microseconds.
 pub const SLICE_MICROS: u64 = 2_000;

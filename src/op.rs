@@ -1,1 +1,64 @@
+//! What an operation is: one row of data. The rows stand beside the features that they describe and are
+//! put together in `protocol::ops`; policy, `hello`, seccomp, docs and tests read them.
+#![forbid(unsafe_code)]
 
+use crate::capability::Capability;
+
+/// Every operation of this build. `exec` has one exhaustive match over it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// Counters of the port.
+    Info,
+    /// One process.
+    Process,
+    /// The process table.
+    Processes,
+}
+
+/// What a copy of the program is installed for. A role has its own file, capabilities and seccomp table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Processes and kernel state, read only.
+    Proc,
+}
+
+impl Role {
+    /// The name, in `hello` and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Proc => "proc",
+        }
+    }
+
+    /// The role of that name.
+    #[must_use]
+    pub fn from_name(name: &[u8]) -> Option<Self> {
+        (name == b"proc").then_some(Self::Proc)
+    }
+
+    /// The most that a copy for this role can ever hold.
+    #[must_use]
+    pub fn capabilities(self) -> &'static [Capability] {
+        match self {
+            Self::Proc => &[Capability::SysPtrace, Capability::DacReadSearch],
+        }
+    }
+}
+
+/// One operation.
+#[derive(Clone, Copy, Debug)]
+pub struct OpRow {
+    /// Which.
+    pub op: Op,
+    /// The atom in a request.
+    pub name: &'static str,
+    /// The role that answers it.
+    pub role: Role,
+    /// Capabilities that it raises while it runs, if it holds them.
+    pub capabilities: &'static [Capability],
+    /// The key of the policy that grants it; `None` for operations that touch nothing.
+    pub policy_key: Option<&'static str>,
+    /// One line for the documentation.
+    pub summary: &'static str,
+}

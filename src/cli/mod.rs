@@ -1,5 +1,59 @@
-//! (skeleton)
-/// Runs.
-pub fn run() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The command line. The only place that prints, and the only one that joins the policy with the hardening.
+#![forbid(unsafe_code)]
+
+mod doctor;
+mod options;
+mod port;
+
+use std::process::ExitCode;
+
+use crate::error::Reason;
+use crate::sys::process;
+use options::Command;
+
+const HELP: &str = "\
+portcullis: privileged questions for the BEAM, asked through a port
+
+usage: portcullis port --role proc [--unprivileged] [--allow-root]
+       portcullis doctor [--role proc] [FILE]
+       portcullis --help | --version
+
+port      serves one BEAM on stdin and stdout: {packet, 4} frames of External Term Format. Started by open_port, not
+          by hand; the protocol is in docs/protocol.md.
+  --role proc      what to serve: processes and kernel state, read only
+  --unprivileged   give up every capability first; problems of the installation are then told, not fatal
+  --allow-root     serve although the user is root
+
+doctor    says what is wrong with the installed FILE (or with this program's own), why, and what to type.
+          Exit status 0: nothing is wrong; 1: something is.
+";
+
+/// Runs the program.
+pub fn run() -> ExitCode {
+    std::panic::set_hook(Box::new(on_panic));
+    let arguments: Vec<Vec<u8>> =
+        std::env::args_os().skip(1).map(std::os::unix::ffi::OsStringExt::into_vec).collect();
+    match options::parse(&arguments) {
+        Ok(Command::Help) => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Version) => {
+            println!("portcullis {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Ok(Command::Doctor(asked)) => doctor::run(&asked),
+        Ok(Command::Port(start)) => port::run(start),
+        Err(refusal) => port::refuse(&refusal),
+    }
+}
+
+/// A defect ends as an exit code and one line, not as a signal: unwinding on, or aborting, would look like an attack to
+/// whoever reads the kernel's audit log.
+fn on_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    if crate::proc::guard::active() {
+        return;
+    }
+    eprintln!("portcullis: internal error, please report it: {panic}");
+    process::exit_now(Reason::Internal.code());
 }

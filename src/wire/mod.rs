@@ -8,5 +8,6 @@ pub mod atoms;
 pub mod frame;
 mod head;
 pub mod scan;
+pub mod schema;
 pub mod term;
 pub mod write;

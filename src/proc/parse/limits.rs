@@ -78,25 +78,26 @@ fn bound(value: LimitValue) -> Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const CAT: &str = "\
-Limit                     Soft Limit           Hard Limit           Units     
-Max cpu time              unlimited            unlimited            seconds   
-Max file size             unlimited            unlimited            bytes     
-Max data size             unlimited            unlimited            bytes     
-Max stack size            8388608              unlimited            bytes     
-Max core file size        0                    unlimited            bytes     
-Max resident set          unlimited            unlimited            bytes     
-Max processes             96365                96366                processes 
-Max open files            1024                 20000                files     
-Max locked memory         8388608              8388608              bytes     
-Max address space         unlimited            unlimited            bytes     
-Max file locks            unlimited            unlimited            locks     
-Max pending signals       96365                96365                signals   
-Max msgqueue size         819200               819200               bytes     
-Max nice priority         1                    2                    
-Max realtime priority     3                    4                    
-Max realtime timeout      18446744073709551614 unlimited            us        
+Limit                     Soft Limit           Hard Limit           Units
+Max cpu time              unlimited            unlimited            seconds
+Max file size             unlimited            unlimited            bytes
+Max data size             unlimited            unlimited            bytes
+Max stack size            8388608              unlimited            bytes
+Max core file size        0                    unlimited            bytes
+Max resident set          unlimited            unlimited            bytes
+Max processes             96365                96366                processes
+Max open files            1024                 20000                files
+Max locked memory         8388608              8388608              bytes
+Max address space         unlimited            unlimited            bytes
+Max file locks            unlimited            unlimited            locks
+Max pending signals       96365                96365                signals
+Max msgqueue size         819200               819200               bytes
+Max nice priority         1                    2
+Max realtime priority     3                    4
+Max realtime timeout      18446744073709551614 unlimited            us
 ";
 
     #[test]
@@ -108,5 +109,47 @@ Max realtime timeout      18446744073709551614 unlimited            us
         assert_eq!(rows[13], (LimitName::NicePriority, Bound::Value(1), Bound::Value(2)));
         assert_eq!(rows[14], (LimitName::RealtimePriority, Bound::Value(3), Bound::Value(4)));
         assert_eq!(rows[15], (LimitName::RealtimeTimeout, Bound::Value(u64::MAX - 1), Bound::Unlimited));
+    }
+
+    #[test]
+    fn the_rows_stand_in_the_order_of_the_file() {
+        let ProcessLimits(rows) = parse(CAT.as_bytes()).unwrap();
+        let text = format!("{rows:?}");
+        let places: Vec<usize> = CAT.lines().skip(1).map(|line| text.find(&camel(line)).unwrap()).collect();
+        assert_eq!(places.len(), rows.len());
+        assert!(places.is_sorted());
+    }
+
+    /// `Max cpu time   unlimited` names `CpuTime`.
+    fn camel(line: &str) -> String {
+        let words = line[4..26].split_whitespace();
+        words.map(|word| word[..1].to_uppercase() + &word[1..]).collect()
+    }
+
+    #[test]
+    fn a_file_that_lacks_a_limit_is_none() {
+        for length in 0..CAT.rfind("us").unwrap() {
+            assert_eq!(parse(&CAT.as_bytes()[..length]), None, "{length}");
+        }
+        assert_eq!(parse(CAT.replace("819200 ", "819200x").as_bytes()), None);
+        assert_eq!(parse(CAT.replace("18446744073709551614", "18446744073709551616").as_bytes()), None);
+        assert_eq!(parse(CAT.replace("96366", "\u{e9}").as_bytes()), None);
+    }
+
+    #[test]
+    fn a_panic_of_the_crate_is_none() {
+        // It subtracts 3 from the number of words.
+        assert_eq!(parse(b"one\n"), None);
+        assert_eq!(parse(b"\n"), None);
+        assert!(!crate::proc::guard::active());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn any_bytes_are_read(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
+            let _ = parse(&bytes);
+        }
     }
 }

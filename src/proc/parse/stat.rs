@@ -98,15 +98,12 @@ impl Stat<'_> {
 /// Reads the line; `None` if the kernel cannot have written it. What follows field 43 is not looked at.
 #[must_use]
 pub fn parse(bytes: &[u8]) -> Option<Stat<'_>> {
-    let open = bytes.iter().position(|&byte| byte == b'(')?;
-    let (pid, name) = bytes.split_at_checked(open)?;
-    let close = name.iter().rposition(|&byte| byte == b')')?;
-    let (name, rest) = name.split_at_checked(close)?;
-    let [b')', b' ', letter, b' ', numbers @ ..] = rest else { return None };
+    let (pid, comm, rest) = split(bytes)?;
+    let [b' ', letter, b' ', numbers @ ..] = rest else { return None };
     let mut next = Cursor { rest: numbers };
     Some(Stat {
-        pid: u32::try_from(decimal(pid.strip_suffix(b" ")?)?).ok()?,
-        comm: name.strip_prefix(b"(")?,
+        pid: u32::try_from(decimal(pid)?).ok()?,
+        comm,
         state: State::from_letter(*letter),
         ppid: next.u32()?,
         pgrp: next.i32()?,
@@ -137,7 +134,16 @@ pub fn parse(bytes: &[u8]) -> Option<Stat<'_>> {
     })
 }
 
-/// What is left of the line: numbers, each followed by a space or the end of the line. A number without either was cut.
+/// The pid, the name between the first `(` and the last `)`, and all that follows.
+fn split(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let open = bytes.iter().position(|&byte| byte == b'(')?;
+    let (pid, name) = bytes.split_at_checked(open)?;
+    let close = name.iter().rposition(|&byte| byte == b')')?;
+    let (name, rest) = name.split_at_checked(close)?;
+    Some((pid.strip_suffix(b" ")?, name.strip_prefix(b"(")?, rest.strip_prefix(b")")?))
+}
+
+/// What is left of the line: numbers, each followed by a space, since field 43 is not the last. One without was cut.
 struct Cursor<'a> {
     rest: &'a [u8],
 }
@@ -152,7 +158,7 @@ impl Cursor<'_> {
             rest = after;
         }
         let digits = rest.len() < self.rest.len();
-        let [b' ' | b'\n', after @ ..] = rest else { return None };
+        let [b' ', after @ ..] = rest else { return None };
         self.rest = after;
         digits.then_some(value)
     }
@@ -190,3 +196,6 @@ impl Cursor<'_> {
         Some(self)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -79,3 +79,6 @@ impl<'a> Status<'a> {
         Some(value.strip_prefix(b":")?.trim_ascii())
     }
 }
+
+#[cfg(test)]
+mod tests;

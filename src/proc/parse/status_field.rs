@@ -6,6 +6,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "docs/protocol.md describes the columns")]
 pub enum StatusField {
+    Tgid,
     Umask,
     TracerPid,
     Ruid,
@@ -42,6 +43,7 @@ pub enum StatusField {
 /// A line that holds a field. Its number is its place in a [`super::status::Status`].
 #[derive(Clone, Copy)]
 pub(super) enum Line {
+    Tgid,
     Umask,
     TracerPid,
     Uid,
@@ -78,6 +80,7 @@ impl Line {
     /// The line that starts with this key.
     pub(super) fn of(key: &[u8]) -> Option<Self> {
         Some(match key {
+            b"Tgid" => Self::Tgid,
             b"Umask" => Self::Umask,
             b"TracerPid" => Self::TracerPid,
             b"Uid" => Self::Uid,
@@ -126,6 +129,7 @@ impl StatusField {
     /// The line that a field stands in, and how it is written.
     pub(super) fn place(self) -> (Line, Form) {
         match self {
+            Self::Tgid => (Line::Tgid, Form::Decimal),
             Self::Umask => (Line::Umask, Form::Octal),
             Self::TracerPid => (Line::TracerPid, Form::Decimal),
             Self::Ruid => (Line::Uid, Form::Id(0)),

@@ -1,0 +1,267 @@
+%% @doc The kernel for the BEAM, without the privileges.
+%%
+%% A server starts a small program that holds the capabilities, and asks it. Everything in this module is a question to
+%% a server; the first argument names it and can be left out for the server that is called `portcullis':
+%%
+%% ```
+%% {ok, _} = portcullis:start_link([]).
+%% {ok, #{comm := <<"systemd">>, uid := 0}} = portcullis:process(1, [comm, uid]).
+%% {ok, Rows} = portcullis:processes(#{columns => [pid, comm, rss], where => #{state => running}}).
+%% '''
+%%
+%% In an application, put {@link child_spec/1} into a supervisor, or list the servers in the environment of the app:
+%% `{portcullis, [{servers, [[{name, portcullis}]]}]}'.
+%%
+%% <h2>Answers</h2>
+%% Rows and processes are maps with atom keys. A cell is a value, `undefined' (does not apply), `{error, eacces}' (the
+%% kernel denied it) or `{truncated, Binary}' (longer than `cell_max'). Names, paths and arguments are binaries as the
+%% kernel has them, not always UTF-8. Columns, units and conditions are in `docs/protocol.md'.
+%%
+%% <h2>Errors and time</h2>
+%% Nothing here raises for what the system does, and nothing waits for ever: every request has a deadline (`timeout' in
+%% its options, in milliseconds, at most 600000; otherwise `default_timeout' of the server). While the program is being
+%% started, requests wait for it; when it is down they fail at once with `{error, {down, Reason}}' or
+%% `{error, {refused, Map}}'. {@link format_error/1} makes a sentence of an error.
+-module(portcullis).
+
+-export([start_link/1, child_spec/1, stop/0, stop/1, info/0, info/1, doctor/0, doctor/1]).
+-export([process/1, process/2, process/3, processes/0, processes/1, processes/2]).
+-export([query/2, query/3, fold/4, fold/5]).
+-export([send_request/2, send_request/3, receive_response/1, receive_response/2, cancel/1, cancel/2]).
+-export([format_error/1]).
+
+-export_type([server/0, option/0, error/0, pid_ref/0, column/0, row/0, cell/0, options/0, meta/0, request_id/0]).
+
+-define(SERVER, ?MODULE).
+
+-type server() :: pid() | atom() | {atom(), node()} | {global, term()} | {via, module(), term()}.
+%% A server: its pid or its name.
+
+-type option() :: portcullis_opts:option().
+%% What a server can be told; see {@link start_link/1}.
+
+-type error() :: timeout | overloaded | cancelled | esrch | stale | busy
+               | {down, Reason :: term()}
+               | {refused, #{atom() => term()}}
+               | {not_permitted, Missing :: [atom()], Hint :: binary()}
+               | {denied_by_policy, Rule :: binary(), Hint :: binary()}
+               | {unsupported, What :: binary()}
+               | {posix, Errno :: atom(), What :: binary()}
+               | {bad_request, Path :: [atom() | binary() | integer()], Why :: term()}
+               | {unknown_outcome, Id :: term()}.
+%% Why a request has no answer. `down': there is no connection to the program. `refused': the program will not serve;
+%% the map has `reason', `message' and `fix'. `bad_request': the arguments are wrong at `Path'.
+
+-type pid_ref() :: pos_integer() | {pos_integer(), StartTime :: non_neg_integer()}.
+%% A process of the system. With its start time (column `starttime') it cannot be mistaken for a later one of that pid.
+
+-type column() :: atom().
+
+-type cell() :: term() | undefined | {error, atom()} | {truncated, binary()}.
+
+-type row() :: #{column() => cell()}.
+
+-type options() :: #{columns => [column()], where => #{column() => term()}, limit => pos_integer(),
+                     cell_max => pos_integer(), timeout => pos_integer()}
+                 | [{atom(), term()}].
+%% What a table is asked for; all of it can be left out.
+
+-type meta() :: #{atom() => term()}.
+%% About an answer: `started', `duration', `rows', `vanished', `denied', `cut', `truncated', `source'.
+
+-type request_id() :: portcullis_request:id().
+
+%% @doc Starts a server. It owns one connection to one program for each role.
+%%
+%% Options, as a list or a map:
+%% <ul>
+%% <li>`name' (`portcullis'): an atom, `{global, Name}', `{via, Module, Name}', or `undefined' for none</li>
+%% <li>`roles' (`[proc]'): role `net' is accepted, and answers `unsupported' in this release</li>
+%% <li>`path': the folder with `portcullis-proc', or one file. Without it: the environment variable `PORTCULLIS_BIN',
+%%     `/usr/libexec/portcullis', `/usr/local/libexec/portcullis', and for development the app's `priv' folder</li>
+%% <li>`unprivileged' (`false'): the program drops every capability first. It then runs from any folder</li>
+%% <li>`args' (`[]'): further arguments of the program</li>
+%% <li>`max_in_flight' (1024), `queue_limit' (4096): how many requests the program works on, and how many wait for
+%%     that; more are `overloaded'</li>
+%% <li>`hello_timeout' (5000), `default_timeout' (5000): milliseconds</li>
+%% <li>`backoff' (`{100, 30000}'): the shortest and the longest delay before a lost program is started again</li>
+%% <li>`required' (`false'): `true' waits for the program, fails with `{error, {refused, Map}}' or
+%%     `{error, {down, Reason}}' without it, and ends the server when the program is lost and does not come back.
+%%     Otherwise a server without its program lives and says so to whoever asks</li>
+%% <li>`event_handler': a fun that is called with `{up, Hello}' and `{down, Error}' in the connection's process; it must
+%%     be quick</li>
+%% </ul>
+-spec start_link([option()] | map()) -> {ok, pid()} | {error, term()}.
+start_link(Options) ->
+    case portcullis_opts:server(Options) of
+        {ok, Config} -> portcullis_server:start_link(Config);
+        {error, Error} -> {error, Error}
+    end.
+
+%% @doc A server for a supervisor. Its id is its name.
+-spec child_spec([option()] | map()) -> supervisor:child_spec().
+child_spec(Options) ->
+    #{id => portcullis_opts:name(Options), start => {?MODULE, start_link, [Options]}, type => worker,
+      shutdown => 5000, modules => [portcullis_server]}.
+
+%% @equiv stop(portcullis)
+-spec stop() -> ok.
+stop() ->
+    stop(?SERVER).
+
+%% @doc Stops a server and closes its programs. One that does not run is stopped already.
+-spec stop(server()) -> ok.
+stop(Server) ->
+    try gen_server:stop(Server)
+    catch exit:noproc -> ok
+    end.
+
+%% @equiv info(portcullis)
+-spec info() -> {ok, #{portcullis_opts:role() => map()}} | {error, error()}.
+info() ->
+    info(?SERVER).
+
+%% @doc The connections of a server, by role: `state' (`connecting', `ready', `backoff'), `in_flight', `queued', `downs',
+%% and where they are known `program', `os_pid', `hello' and the last `error'. The program's own counters are an
+%% operation: `receive_response(send_request(info, #{}))'.
+-spec info(server()) -> {ok, #{portcullis_opts:role() => map()}} | {error, error()}.
+info(Server) ->
+    portcullis_request:call(Server, info).
+
+%% @doc Checks the installation, with the options of the server `portcullis' if it runs.
+-spec doctor() -> portcullis_doctor:report().
+doctor() ->
+    doctor(?SERVER).
+
+%% @doc Checks the installation for a server or for the options of one, and says how to mend what is wrong. The program
+%% is started once for it. `io:put_chars(portcullis_doctor:format(portcullis:doctor()))' prints the report.
+-spec doctor(server() | [option()] | map()) -> portcullis_doctor:report().
+doctor(Options) when is_list(Options); is_map(Options) ->
+    portcullis_doctor:run(Options);
+doctor(Server) ->
+    case portcullis_request:call(Server, config) of
+        Config when is_map(Config) -> portcullis_doctor:run(Config);
+        {error, _} -> portcullis_doctor:run([])
+    end.
+
+%% @equiv process(portcullis, Pid, #{})
+-spec process(pid_ref()) -> {ok, row()} | {error, error()}.
+process(Pid) ->
+    process(?SERVER, Pid, #{}).
+
+%% @equiv process(portcullis, Pid, Items)
+-spec process(pid_ref(), [column()] | #{items => [column()], cell_max => pos_integer(), timeout => pos_integer()}) ->
+    {ok, row()} | {error, error()}.
+process(Pid, Items) ->
+    process(?SERVER, Pid, Items).
+
+%% @doc One process: the items that are named, or all that cost no capability. `{error, esrch}' if it is gone.
+%%
+%% ```
+%% {ok, #{starttime := Start}} = portcullis:process(4711, [starttime]),
+%% {ok, #{rss := Bytes}} = portcullis:process(portcullis, {4711, Start}, #{items => [rss], timeout => 100}).
+%% '''
+-spec process(server(), pid_ref(),
+              [column()] | #{items => [column()], cell_max => pos_integer(), timeout => pos_integer()}) ->
+    {ok, row()} | {error, error()}.
+process(Server, Pid, Items) when is_list(Items) ->
+    process(Server, Pid, #{items => Items});
+process(Server, Pid, Options) ->
+    portcullis_request:await(portcullis_request:send(Server, process, Options#{pid => Pid})).
+
+%% @equiv processes(portcullis, #{})
+-spec processes() -> {ok, [row()]} | {error, error()}.
+processes() ->
+    processes(?SERVER, #{}).
+
+%% @equiv processes(portcullis, Options)
+-spec processes(options()) -> {ok, [row()]} | {error, error()}.
+processes(Options) ->
+    processes(?SERVER, Options).
+
+%% @doc The processes of the system, in ascending order of pid. {@link query/3} also says what was left out.
+-spec processes(server(), options()) -> {ok, [row()]} | {error, error()}.
+processes(Server, Options) ->
+    case query(Server, processes, Options) of
+        {ok, Rows, _Meta} -> {ok, Rows};
+        {error, Error} -> {error, Error}
+    end.
+
+%% @equiv query(portcullis, Table, Options)
+-spec query(atom(), options()) -> {ok, [row()], meta()} | {error, error()}.
+query(Table, Options) ->
+    query(?SERVER, Table, Options).
+
+%% @doc The rows of a table, and what is to be known about them. This release has the table `processes'.
+%%
+%% ```
+%% {ok, Rows, #{vanished := _, denied := _}} =
+%%     portcullis:query(portcullis, processes, #{columns => [pid, comm], where => #{comm => {prefix, <<"beam">>}}}).
+%% '''
+-spec query(server(), atom(), options()) -> {ok, [row()], meta()} | {error, error()}.
+query(Server, Table, Options) ->
+    case portcullis_codec:is_table(Table) of
+        true -> portcullis_request:await(portcullis_request:send(Server, Table, Options));
+        false -> no_table(Table)
+    end.
+
+%% @equiv fold(portcullis, Table, Options, Fun, Acc)
+-spec fold(atom(), options(), fun((row(), Acc) -> Acc), Acc) -> {ok, Acc, meta()} | {error, error()}.
+fold(Table, Options, Fun, Acc) ->
+    fold(?SERVER, Table, Options, Fun, Acc).
+
+%% @doc Folds over the rows of a table as they come. `Fun' runs in the calling process, and a slow one slows the
+%% program: no more than one window of rows (16 chunks of at most 256 rows or 64 KiB) waits for it. If `Fun' raises, the
+%% request is cancelled and the exception goes on.
+%%
+%% ```
+%% Sum = fun(#{rss := Rss}, Total) when is_integer(Rss) -> Total + Rss; (_, Total) -> Total end,
+%% {ok, Bytes, _Meta} = portcullis:fold(portcullis, processes, #{columns => [rss]}, Sum, 0).
+%% '''
+-spec fold(server(), atom(), options(), fun((row(), Acc) -> Acc), Acc) -> {ok, Acc, meta()} | {error, error()}.
+fold(Server, Table, Options, Fun, Acc) when is_function(Fun, 2) ->
+    case portcullis_codec:is_table(Table) of
+        true -> portcullis_request:fold(portcullis_request:send(Server, Table, Options), Fun, Acc, infinity);
+        false -> no_table(Table)
+    end.
+
+%% @equiv send_request(portcullis, Operation, Args)
+-spec send_request(atom(), map()) -> request_id().
+send_request(Operation, Args) ->
+    send_request(?SERVER, Operation, Args).
+
+%% @doc Asks without waiting. `Args' are those of the operation in `docs/protocol.md', and `timeout'. The answer comes to
+%% the calling process, and {@link receive_response/2} takes it. If the process ends, the request is cancelled.
+-spec send_request(server(), atom(), map()) -> request_id().
+send_request(Server, Operation, Args) ->
+    portcullis_request:send(Server, Operation, Args).
+
+%% @doc Waits until the request has ended.
+-spec receive_response(request_id()) -> {ok, term()} | {ok, [row()], meta()} | {error, error()}.
+receive_response(Id) ->
+    portcullis_request:await(Id).
+
+%% @doc Waits for at most `Timeout' milliseconds. A request that has not ended by then is cancelled, and the answer is
+%% `{error, timeout}'. Tables answer `{ok, Rows, Meta}', other operations `{ok, Value}'.
+-spec receive_response(request_id(), timeout()) -> {ok, term()} | {ok, [row()], meta()} | {error, error()}.
+receive_response(Id, Timeout) ->
+    portcullis_request:await(Id, Timeout).
+
+%% @doc Ends a request early. Its answer, which is still to be received, is `{error, cancelled}', unless the real one was
+%% on its way already.
+-spec cancel(request_id()) -> ok.
+cancel(Id) ->
+    portcullis_request:cancel(Id).
+
+%% @doc The same; a request knows its server.
+-spec cancel(server(), request_id()) -> ok.
+cancel(_Server, Id) ->
+    portcullis_request:cancel(Id).
+
+%% @doc An error of this module as one sentence, with what mends it.
+-spec format_error(error() | {error, term()} | term()) -> binary().
+format_error(Error) ->
+    portcullis_error:format(Error).
+
+no_table(Table) ->
+    {error, {unsupported, <<"table ", (atom_to_binary(Table))/binary>>}}.

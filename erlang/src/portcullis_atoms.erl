@@ -1,0 +1,55 @@
+%% @private Every atom that a port can send. They are made when this module is loaded, so that `binary_to_term/2' with
+%% `safe' knows them and no wire data ever makes one. `tests/vectors/atoms.txt' is the port's list; a test compares them.
+-module(portcullis_atoms).
+
+-export([all/0]).
+
+-spec all() -> [atom(), ...].
+all() ->
+    lists:usort(frames() ++ hello() ++ refused() ++ errors() ++ operations() ++ columns() ++ states() ++ limits()
+                ++ errnos()).
+
+frames() ->
+    [hello, refused, ok, error, rows, same].
+
+hello() ->
+    [protocol, version, role, proc, operations, features, frame_max, reply_max, credit, max_in_flight, capabilities,
+     sys_ptrace, dac_read_search, missing, findings, policy, ticks_per_s, page_size, boot_time].
+
+refused() ->
+    [code, reason, message, fix, bad_arguments, stdio_not_pipe, header_too_large, running_as_root, internal, file_mode,
+     file_owner, file_links, file_acl, directory_writable, policy_file, capability_missing, hardening_failed].
+
+errors() ->
+    [timeout, overloaded, cancelled, esrch, denied_by_policy, not_permitted, unsupported, posix, bad_request, bad_frame,
+     unknown_key, missing, duplicate, empty, in_flight, expected, range, too_many, unknown_column, not_comparable,
+     request, integer, atom, binary, list, tuple, map, pid, columns, condition,
+     version, truncated, trailing_bytes, tag, too_deep, too_many_terms, too_many_pairs, length, float, improper_list,
+     frame_too_long].
+
+operations() ->
+    [info, requests, errors, bad_frames, rows, in_flight, uptime,
+     processes, columns, where, limit, cell_max, min, max, range, prefix,
+     started, duration, vanished, denied, cut, truncated, source, procfs, true, false,
+     process, pid, items, undefined].
+
+columns() ->
+    [pid, uid, gid, comm, state, ppid, pgrp, session, tty_nr, tpgid, flags, minflt, cminflt, majflt, cmajflt, priority,
+     nice, num_threads, exit_signal, processor, rt_priority, policy, utime, stime, cutime, cstime, starttime,
+     blkio_ticks, guest_time, vsize, rss, cmdline, argv, ruid, suid, fsuid, rgid, sgid, fsgid, groups, umask,
+     tracer_pid, fd_size, no_new_privs, seccomp, voluntary_ctxt_switches, nonvoluntary_ctxt_switches, cap_inh, cap_prm,
+     cap_eff, cap_bnd, cap_amb, vm_peak, vm_hwm, vm_lck, vm_pin, vm_data, vm_stk, vm_exe, vm_lib, vm_pte, vm_swap,
+     rss_anon, rss_file, rss_shmem, exe, cwd, root, rchar, wchar, syscr, syscw, read_bytes, write_bytes,
+     cancelled_write_bytes, limits, environ].
+
+states() ->
+    [running, sleeping, disk_sleep, stopped, tracing_stop, zombie, dead, idle, parked, unknown].
+
+limits() ->
+    [cpu_time, file_size, data_size, stack_size, core_file_size, resident_set, processes, open_files, locked_memory,
+     address_space, file_locks, pending_signals, msgqueue_size, nice_priority, realtime_priority, realtime_timeout,
+     unlimited].
+
+errnos() ->
+    [eperm, enoent, esrch, eintr, eio, enxio, e2big, ebadf, eagain, enomem, eacces, efault, ebusy, eexist, enodev,
+     enotdir, eisdir, einval, enfile, emfile, efbig, enospc, erofs, enametoolong, enosys, eloop, eoverflow].

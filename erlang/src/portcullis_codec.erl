@@ -1,0 +1,135 @@
+%% @private The wire format, without any process: requests to bytes, frames to terms. docs/protocol.md is the contract.
+-module(portcullis_codec).
+
+-export([atoms/0, is_table/1, body/2, request/3, cancel/1, credit/2, route/1, decode/1]).
+-export_type([request_id/0, message/0, control/0, error/0, path/0]).
+
+%% The bounds of the port's validator that a client can break without noticing.
+-define(DEPTH_MAX, 16).
+-define(PAIRS_MAX, 64).
+-define(INTEGER_LIMIT, (1 bsl 64)).
+-define(ATOM_BYTES_MAX, 255).
+
+-type request_id() :: pos_integer().
+-type path() :: [atom() | binary() | integer()].
+-type error() :: {bad_request, path(), Why :: term()}.
+%% Frames that belong to no request; an error only with id 0.
+-type control() :: {hello, map()} | {refused, map()} | {error, non_neg_integer(), term()}.
+-type message() :: control()
+                 | {ok, request_id(), term()}
+                 | {rows, request_id(), [atom()] | same, [tuple()]}.
+
+%% The whole vocabulary of the port. Whoever decodes calls it once before, so that the atoms exist.
+-spec atoms() -> [atom(), ...].
+atoms() ->
+    portcullis_atoms:all().
+
+%% Whether the answer of an operation is rows. A table without rows sends no chunk, so the name has to tell.
+-spec is_table(atom()) -> boolean().
+is_table(Operation) ->
+    Operation =:= processes.
+
+%% Operation and arguments as the middle of a request frame. What the port's validator would answer under id 0, where
+%% nobody could tell whose it is, is found here and has a path.
+-spec body(atom(), map()) -> {ok, binary()} | {error, error()}.
+body(Operation, Args) ->
+    try
+        ok = check(Operation, 1, []),
+        ok = check(Args, 2, []),
+        {ok, <<(bare(Operation))/binary, (bare(Args))/binary>>}
+    catch
+        throw:{Path, Why} -> {error, {bad_request, lists:reverse(Path), Why}}
+    end.
+
+-spec request(request_id(), binary(), pos_integer()) -> [binary(), ...].
+request(Id, Body, Timeout) ->
+    [<<131, 104, 5, 119, 3, "req">>, integer(Id), Body, integer(Timeout)].
+
+-spec cancel(request_id()) -> [binary(), ...].
+cancel(Id) ->
+    [<<131, 104, 2, 119, 6, "cancel">>, integer(Id)].
+
+-spec credit(request_id(), pos_integer()) -> [binary(), ...].
+credit(Id, Chunks) ->
+    [<<131, 104, 3, 119, 6, "credit">>, integer(Id), integer(Chunks)].
+
+%% Whose a frame is. Only the first bytes of an answer are looked at: who asked decodes it, so that one connection
+%% serves many callers without doing their work.
+-spec route(binary()) -> {done | rows, request_id()} | {control, control()} | malformed.
+route(<<131, 104, 4, 119, 4, "rows", Rest/binary>> = Frame) -> route(rows, Rest, Frame);
+route(<<131, 104, 3, 119, 2, "ok", Rest/binary>> = Frame) -> route(done, Rest, Frame);
+route(<<131, 104, 3, 119, 5, "error", Rest/binary>> = Frame) -> route(done, Rest, Frame);
+route(Frame) -> route_decoded(Frame).
+
+route(Kind, <<97, Id, _/binary>>, _) when Id > 0 -> {Kind, Id};
+route(Kind, <<98, Id:32/signed, _/binary>>, _) when Id > 0 -> {Kind, Id};
+route(Kind, <<110, Size, 0, Id:Size/little-unit:8, _/binary>>, _) when Id > 0 -> {Kind, Id};
+route(_, _, Frame) -> route_decoded(Frame).
+
+%% Any other way to write the same terms, and the frames that belong to nobody.
+route_decoded(Frame) ->
+    case decode(Frame) of
+        {ok, {rows, Id, _, _}} -> {rows, Id};
+        {ok, {ok, Id, _}} -> {done, Id};
+        {ok, {error, Id, _}} when Id > 0 -> {done, Id};
+        {ok, Message} -> {control, Message};
+        malformed -> malformed
+    end.
+
+%% A frame from the port. `safe' makes no atoms; `used' finds bytes after the term.
+-spec decode(binary()) -> {ok, message()} | malformed.
+decode(Frame) ->
+    try binary_to_term(Frame, [safe, used]) of
+        {Term, Used} when Used =:= byte_size(Frame) -> message(Term);
+        _ -> malformed
+    catch
+        error:badarg -> malformed
+    end.
+
+message({ok, Id, _} = Message) when is_integer(Id), Id > 0 -> {ok, Message};
+message({error, Id, _} = Message) when is_integer(Id), Id >= 0 -> {ok, Message};
+message({rows, Id, Columns, Rows} = Message)
+  when is_integer(Id), Id > 0, is_list(Rows), (is_list(Columns) orelse Columns =:= same) -> {ok, Message};
+message({hello, Map} = Message) when is_map(Map) -> {ok, Message};
+message({refused, Map} = Message) when is_map(Map) -> {ok, Message};
+message(_) -> malformed.
+
+%% minor_version 2: UTF-8 atoms, which OTP 25 does not write by itself.
+bare(Term) ->
+    <<131, Bare/binary>> = term_to_binary(Term, [{minor_version, 2}]),
+    Bare.
+
+integer(N) when N < 256 -> <<97, N>>;
+integer(N) when N < (1 bsl 31) -> <<98, N:32>>;
+integer(N) -> bare(N).
+
+check(Term, _, _) when is_binary(Term); is_float(Term) -> ok;
+check(Term, _, Path) when is_atom(Term) ->
+    accept(byte_size(atom_to_binary(Term)) =< ?ATOM_BYTES_MAX, Path, atom);
+check(Term, _, Path) when is_integer(Term) ->
+    accept(abs(Term) < ?INTEGER_LIMIT, Path, integer);
+check([], _, _) -> ok;
+check(Term, Level, Path) when Level > ?DEPTH_MAX, (is_list(Term) orelse is_tuple(Term) orelse is_map(Term)) ->
+    throw({Path, too_deep});
+check(Term, Level, Path) when is_list(Term) -> check_list(Term, 1, Level + 1, Path);
+check(Term, Level, Path) when is_tuple(Term) -> check_list(tuple_to_list(Term), 1, Level + 1, Path);
+check(Term, Level, Path) when is_map(Term) ->
+    ok = accept(map_size(Term) =< ?PAIRS_MAX, Path, too_many_pairs),
+    check_pairs(maps:to_list(Term), Level + 1, Path);
+check(_, _, Path) -> throw({Path, tag}).
+
+check_list([], _, _, _) -> ok;
+check_list([Term | Rest], Position, Level, Path) ->
+    ok = check(Term, Level, [Position | Path]),
+    check_list(Rest, Position + 1, Level, Path);
+check_list(_, _, _, Path) -> throw({Path, improper_list}).
+
+check_pairs([], _, _) -> ok;
+check_pairs([{Key, Value} | Rest], Level, Path) when is_atom(Key); is_binary(Key); is_integer(Key) ->
+    ok = check(Key, Level, Path),
+    ok = check(Value, Level, [Key | Path]),
+    check_pairs(Rest, Level, Path);
+check_pairs(_, _, Path) -> throw({Path, {expected, atom}}).
+
+accept(true, _, _) -> ok;
+accept(false, Path, Why) -> throw({Path, Why}).

@@ -1,0 +1,262 @@
+%% @private One connection to one program: starts it, waits for its hello, routes answers, starts it again.
+%%
+%% It is a router and never blocks: callers encode their requests and decode their answers, writes are refused rather
+%% than waited for, and rows go to the caller as they came. What it keeps of a request is in {@link portcullis_pending}.
+-module(portcullis_conn).
+-behaviour(gen_statem).
+
+-export([start_link/2, stop/1, await/1, info/1]).
+-export([init/1, callback_mode/0, handle_event/4, terminate/3]).
+
+%% The port ends requests at their deadline; if it cannot (it was stopped by a signal), this much later we do.
+-define(GRACE, 200).
+%% A write that the pipe had no room for is tried again after this time, or when the port has sent something.
+-define(BUSY_RETRY, 5).
+-define(PROTOCOL, 1).
+
+-record(data, {role :: portcullis_opts:role(),
+               config :: portcullis_opts:config(),
+               transport = portcullis_transport_port :: module(),
+               handle :: portcullis_transport:handle() | undefined,
+               program :: file:filename_all() | undefined,
+               hello :: map() | undefined,
+               pending :: portcullis_pending:pending(),
+               %% Control frames that the pipe had no room for, newest first. While there are any, nothing overtakes them.
+               unsent = [] :: [iodata()],
+               retry :: reference() | undefined,
+               awaiting = [] :: [gen_statem:from()],
+               error :: portcullis:error() | undefined,
+               attempts = 0 :: non_neg_integer(),
+               downs = 0 :: non_neg_integer(),
+               up_since :: integer() | undefined}).
+
+-type state() :: connecting | ready | backoff.
+
+-spec start_link(portcullis_opts:role(), portcullis_opts:config()) -> {ok, pid()}.
+start_link(Role, Config) ->
+    {ok, _} = gen_statem:start_link(?MODULE, {Role, Config}, []).
+
+-spec stop(pid()) -> ok.
+stop(Connection) ->
+    try gen_statem:stop(Connection)
+    catch exit:_ -> ok
+    end.
+
+%% Waits for the first hello, or for why there is none.
+-spec await(pid()) -> ok | {error, portcullis:error()}.
+await(Connection) ->
+    try gen_statem:call(Connection, await)
+    catch exit:{{shutdown, Error}, _} -> {error, Error}
+    end.
+
+-spec info(pid()) -> map().
+info(Connection) ->
+    gen_statem:call(Connection, info).
+
+-spec callback_mode() -> handle_event_function.
+callback_mode() ->
+    handle_event_function.
+
+-spec init({portcullis_opts:role(), portcullis_opts:config()}) ->
+    {ok, state(), #data{}, [gen_statem:action()]}.
+init({Role, #{queue_limit := QueueLimit} = Config}) ->
+    _ = process_flag(trap_exit, true),
+    _ = portcullis_codec:atoms(),
+    ok = logger:set_process_metadata(#{domain => [portcullis], role => Role}),
+    Data = #data{role = Role, config = Config, pending = portcullis_pending:new(QueueLimit)},
+    {ok, connecting, Data, [{next_event, internal, open}]}.
+
+-spec handle_event(gen_statem:event_type(), term(), state(), #data{}) ->
+    gen_statem:event_handler_result(state()).
+handle_event(info, {send, _, Owner, Tag, Body, Timeout}, State, Data) ->
+    request(State, Owner, Tag, Body, Timeout, Data);
+handle_event(info, {credit, Id, Chunks}, ready, #data{pending = Pending} = Data) ->
+    case portcullis_pending:is_sent(Id, Pending) of
+        true -> {keep_state, control(portcullis_codec:credit(Id, Chunks), Data)};
+        false -> keep_state_and_data
+    end;
+handle_event(info, {cancel, Tag}, State, #data{pending = Pending} = Data) ->
+    case portcullis_pending:find(Tag, Pending) of
+        {ok, Id} -> withdraw(State, Id, cancelled, Data);
+        error -> keep_state_and_data
+    end;
+handle_event(info, {timeout, _, {deadline, Id}}, State, Data) ->
+    withdraw(State, Id, timeout, Data);
+handle_event(info, {timeout, Timer, busy}, ready, #data{retry = Timer} = Data) ->
+    {keep_state, pump(Data#data{retry = undefined})};
+handle_event(info, {{owner, Id}, _, process, _, _}, State, Data) ->
+    withdraw(State, Id, cancelled, Data);
+handle_event(info, malformed, ready, Data) ->
+    %% A caller could not decode its answer.
+    lost({protocol, malformed_frame}, Data);
+handle_event(info, Message, State, #data{transport = Transport, handle = Handle} = Data) when Handle =/= undefined ->
+    case Transport:message(Message, Handle) of
+        {frame, Frame} -> frame(State, Frame, Data);
+        {closed, Reason} -> lost(Reason, Data);
+        ignore -> keep_state_and_data
+    end;
+handle_event(internal, open, connecting, Data) ->
+    open(Data);
+handle_event(state_timeout, hello, connecting, Data) ->
+    lost(hello_timeout, Data);
+handle_event(state_timeout, retry, backoff, Data) ->
+    {next_state, connecting, Data, [{next_event, internal, open}]};
+handle_event({call, From}, info, State, Data) ->
+    {keep_state_and_data, [{reply, From, describe(State, Data)}]};
+handle_event({call, From}, await, State, Data) ->
+    await(State, From, Data);
+handle_event(_, _, _, _) ->
+    keep_state_and_data.
+
+-spec terminate(term(), state(), #data{}) -> ok.
+terminate(_, _, #data{pending = Pending} = Data) ->
+    _ = close(Data),
+    _ = portcullis_pending:fail({down, stopped}, Pending),
+    ok.
+
+%% --- start, hello, end of the program -------------------------------------------------------------------------------
+
+open(#data{role = Role, config = Config, transport = Transport} = Data) ->
+    case portcullis_program:find(Role, Config) of
+        {ok, Program, Source} ->
+            case Transport:open(Program, portcullis_program:args(Role, Source, Config)) of
+                {ok, Handle} ->
+                    #{hello_timeout := Timeout} = Config,
+                    {keep_state, Data#data{handle = Handle, program = Program}, [{state_timeout, Timeout, hello}]};
+                {error, Reason} -> lost({open, Program, Reason}, Data)
+            end;
+        {error, Reason} -> lost(Reason, Data)
+    end.
+
+frame(State, Frame, #data{pending = Pending} = Data) ->
+    case portcullis_codec:route(Frame) of
+        {rows, Id} when State =:= ready ->
+            ok = portcullis_pending:rows(Id, Frame, Pending),
+            keep_state_and_data;
+        {done, Id} when State =:= ready ->
+            {keep_state, pump(Data#data{pending = portcullis_pending:done(Id, Frame, Pending)})};
+        {control, {hello, Hello}} when State =:= connecting -> hello(Hello, Data);
+        {control, {refused, Refused}} -> lost({refused, Refused}, Data);
+        {control, {error, 0, Error}} when State =:= ready -> lost({protocol, Error}, Data);
+        malformed -> lost({protocol, malformed_frame}, Data);
+        _ -> lost({protocol, unexpected_frame}, Data)
+    end.
+
+hello(#{protocol := {Min, Max}, role := Role, frame_max := FrameMax, max_in_flight := InFlight} = Hello,
+      #data{role = Role, config = #{max_in_flight := Limit}, pending = Pending} = Data)
+  when is_integer(FrameMax), is_integer(InFlight), Min =< ?PROTOCOL, ?PROTOCOL =< Max ->
+    #data{config = #{event_handler := Handler}, awaiting = Awaiting} = Data,
+    ok = portcullis_events:up(Handler, Hello, metadata(Data)),
+    Opened = portcullis_pending:open(min(Limit, InFlight), FrameMax, Pending),
+    Ready = Data#data{hello = Hello, pending = Opened, awaiting = [], error = undefined,
+                      up_since = erlang:monotonic_time(millisecond)},
+    {next_state, ready, pump(Ready), [{reply, From, ok} || From <- Awaiting]};
+hello(#{protocol := {_, _} = Versions}, Data) ->
+    lost({protocol, {versions, Versions}}, Data);
+hello(_, Data) ->
+    lost({protocol, bad_hello}, Data).
+
+%% The program is gone, or never was: everybody hears it at once, and it is started again later.
+lost(Reason, #data{config = #{required := Required, event_handler := Handler}} = Data) ->
+    _ = close(Data),
+    Error = error_of(Reason),
+    {Attempts, Delay} = delay(Data),
+    Fatal = Required andalso Data#data.hello =:= undefined,
+    Retry = case Fatal of true -> never; false -> Delay end,
+    Metadata = (metadata(Data))#{repeated => Error =:= Data#data.error},
+    ok = portcullis_events:down(Handler, Error, Retry, Metadata),
+    Pending = portcullis_pending:fail(Error, Data#data.pending),
+    Replies = [{reply, From, {error, Error}} || From <- Data#data.awaiting],
+    Down = Data#data{handle = undefined, hello = undefined, pending = Pending, unsent = [], retry = undefined,
+                     awaiting = [], error = Error, attempts = Attempts, downs = Data#data.downs + 1, up_since = undefined},
+    case Fatal of
+        true -> {stop_and_reply, {shutdown, Error}, Replies, Down};
+        false -> {next_state, backoff, Down, [{state_timeout, Delay, retry} | Replies]}
+    end.
+
+error_of({refused, Refused}) -> {refused, Refused};
+error_of(Reason) -> {down, Reason}.
+
+%% Exponential, from the first loss since the program last stayed up for as long as the longest delay. The random half
+%% keeps many nodes of one host apart.
+delay(#data{config = #{backoff := {Min, Max}}, attempts = Before, up_since = Since}) ->
+    Stable = Since =/= undefined andalso erlang:monotonic_time(millisecond) - Since >= Max,
+    Attempts = case Stable of true -> 0; false -> Before end,
+    Delay = min(Max, Min bsl min(Attempts, 20)),
+    {Attempts + 1, Delay div 2 + rand:uniform(Delay - Delay div 2)}.
+
+close(#data{handle = undefined}) -> ok;
+close(#data{transport = Transport, handle = Handle}) -> Transport:close(Handle).
+
+%% --- requests -------------------------------------------------------------------------------------------------------
+
+request(backoff, _, Tag, _, _, #data{error = Error}) ->
+    ok = portcullis_pending:tell(Tag, {error, Error}),
+    keep_state_and_data;
+request(State, Owner, Tag, Body, Wanted, #data{config = #{default_timeout := Default}} = Data) ->
+    Timeout = case Wanted of default -> Default; _ -> Wanted end,
+    case portcullis_pending:add(Owner, Tag, Body, Timeout, Timeout + ?GRACE, Data#data.pending) of
+        {ok, Pending} when State =:= ready -> {keep_state, pump(Data#data{pending = Pending})};
+        {ok, Pending} -> {keep_state, Data#data{pending = Pending}};
+        {error, Error} ->
+            ok = portcullis_pending:tell(Tag, {error, Error}),
+            keep_state_and_data
+    end.
+
+%% Ends a request from this side. The port is told if it knows of it; what it still answers is dropped.
+withdraw(State, Id, Error, #data{pending = Pending} = Data) ->
+    case portcullis_pending:withdraw(Id, Error, Pending) of
+        {sent, Rest} when State =:= ready ->
+            {keep_state, pump(control(portcullis_codec:cancel(Id), Data#data{pending = Rest}))};
+        {_, Rest} -> {keep_state, Data#data{pending = Rest}}
+    end.
+
+control(Frame, #data{unsent = Unsent} = Data) ->
+    flush(Data#data{unsent = [Frame | Unsent]}).
+
+%% Sends what can be sent: control frames first, then requests while the port has room for them.
+pump(Data) ->
+    case flush(Data) of
+        #data{unsent = []} = Flushed -> pump_requests(Flushed);
+        Busy -> Busy
+    end.
+
+pump_requests(#data{pending = Pending, transport = Transport, handle = Handle} = Data) ->
+    case portcullis_pending:next(Pending) of
+        {Id, Frame, Rest} ->
+            case Transport:send(Handle, Frame) of
+                ok -> pump_requests(Data#data{pending = portcullis_pending:sent(Id, Rest)});
+                busy -> retry_later(Data#data{pending = Rest})
+            end;
+        {none, Rest} -> Data#data{pending = Rest}
+    end.
+
+flush(#data{unsent = []} = Data) -> Data;
+flush(#data{unsent = Unsent, transport = Transport, handle = Handle} = Data) ->
+    {Oldest, Newer} = lists:split(1, lists:reverse(Unsent)),
+    case Transport:send(Handle, Oldest) of
+        ok -> flush(Data#data{unsent = lists:reverse(Newer)});
+        busy -> retry_later(Data)
+    end.
+
+%% The pipe does not say when it has room again.
+retry_later(#data{retry = undefined} = Data) ->
+    Data#data{retry = erlang:start_timer(?BUSY_RETRY, self(), busy)};
+retry_later(Data) ->
+    Data.
+
+%% --- questions ------------------------------------------------------------------------------------------------------
+
+await(ready, From, _) -> {keep_state_and_data, [{reply, From, ok}]};
+await(backoff, From, #data{error = Error}) -> {keep_state_and_data, [{reply, From, {error, Error}}]};
+await(connecting, From, Data) -> {keep_state, Data#data{awaiting = [From | Data#data.awaiting]}}.
+
+describe(State, #data{transport = Transport, handle = Handle} = Data) ->
+    {InFlight, Queued} = portcullis_pending:count(Data#data.pending),
+    Known = [{program, Data#data.program}, {hello, Data#data.hello}, {error, Data#data.error},
+             {os_pid, case Handle of undefined -> undefined; _ -> Transport:os_pid(Handle) end}],
+    maps:from_list([{state, State}, {in_flight, InFlight}, {queued, Queued}, {downs, Data#data.downs}
+                    | [Pair || {_, Value} = Pair <- Known, Value =/= undefined]]).
+
+metadata(#data{role = Role, config = #{name := Name}, program = Program}) ->
+    #{server => Name, role => Role, program => Program}.

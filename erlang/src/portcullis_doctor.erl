@@ -1,0 +1,232 @@
+%% @doc What is wrong with an installation, and the one command that mends each of it.
+%%
+%% ```
+%% 1> io:put_chars(portcullis_doctor:format(portcullis:doctor())).
+%% '''
+-module(portcullis_doctor).
+
+-export([run/1, format/1]).
+-export_type([report/0, check/0]).
+
+-include_lib("kernel/include/file.hrl").
+
+%% linux/capability.h. The program needs them in the bounding set of whoever starts it.
+-define(NEEDED, [{8, <<"cap_setpcap">>}, {19, <<"cap_sys_ptrace">>}]).
+
+-type check() :: #{check := atom(), status := ok | warning | problem, message := binary(), fix => binary()}.
+%% `fix' is there unless `status' is `ok'.
+
+-type report() :: {ok | problems, [check()]}.
+%% `problems': at least one check has status `problem', and the program does not serve.
+
+%% @private
+-spec run(portcullis_opts:config() | [portcullis:option()] | map()) -> report().
+run(#{backoff := _, required := _, roles := _} = Config) ->
+    report([Check || Role <- maps:get(roles, Config), Check <- role(Role, Config)]);
+run(Options) ->
+    case portcullis_opts:server(Options) of
+        {ok, Config} -> run(Config);
+        {error, Error} ->
+            report([problem(options, portcullis_error:format(Error), <<"correct the option">>)])
+    end.
+
+%% @doc A report as text, one line for each check and one for each fix.
+-spec format(report()) -> binary().
+format({Status, Checks}) ->
+    Last = case Status of ok -> "No problem found.\n"; problems -> "The program does not serve.\n" end,
+    unicode:characters_to_binary([[line(Check) || Check <- Checks], Last]).
+
+line(#{check := Name, status := Status, message := Message} = Check) ->
+    [io_lib:format("~-8ts ~-14ts ~ts~n", [Status, Name, Message]),
+     [io_lib:format("~-23ts to mend it: ~ts~n", ["", Fix]) || #{fix := Fix} <- [Check]]].
+
+report(Checks) ->
+    Problems = [Check || #{status := problem} = Check <- Checks],
+    {case Problems of [] -> ok; _ -> problems end, Checks}.
+
+role(net, _) ->
+    [warning(role, <<"role net is not in this release">>, <<"leave it out of the option roles">>)];
+role(Role, Config) ->
+    Status = portcullis_host:status(),
+    case portcullis_program:find(Role, Config) of
+        {error, {no_program, Tried}} -> [not_found(Tried) | host(Status, Config)];
+        {ok, Program, Source} ->
+            Held = Config#{unprivileged := maps:get(unprivileged, Config) orelse Source =:= development},
+            lists:append([[found(Program, Source)], may_execute(Program, Status), mount(Program, Held),
+                          host(Status, Held), trial(Program, portcullis_program:args(Role, Source, Config), Held)])
+    end.
+
+%% --- the file -------------------------------------------------------------------------------------------------------
+
+not_found(Tried) ->
+    problem(program, text("no program: ~ts", [lists:join("; ", [[File, ": ", why(Why)] || {File, _, Why} <- Tried])]),
+            case lists:keyfind(eacces, 3, Tried) of
+                {File, _, _} -> text("sudo namei -l ~ts   # every folder needs x for the BEAM's user", [File]);
+                false -> <<"sudo sh scripts/install.sh   # or name the file in PORTCULLIS_BIN or the option path">>
+            end).
+
+why(Why) ->
+    case file:format_error(Why) of
+        "unknown POSIX error" ++ _ -> atom_to_list(Why);
+        Text -> Text
+    end.
+
+found(Program, development) ->
+    warning(program, text("~ts, a development build: it never holds a capability", [Program]),
+            <<"sudo sh scripts/install.sh">>);
+found(Program, Source) ->
+    good(program, text("~ts (~ts)", [Program, Source])).
+
+may_execute(_, #{uid := 0}) -> [];
+may_execute(Program, #{uid := Uid, groups := Groups}) ->
+    {ok, #file_info{mode = Mode, uid = Owner, gid = Gid}} = file:read_file_info(Program, [raw]),
+    Bit = if Uid =:= Owner -> 8#100; true -> case lists:member(Gid, Groups) of true -> 8#010; false -> 8#001 end end,
+    case Mode band Bit of
+        0 -> [forbidden(Program, Mode band 8#7777, Owner, Gid, Uid)];
+        _ -> [good(permission, text("mode ~4.8.0b, group ~ts", [Mode band 8#7777, portcullis_host:group_name(Gid)]))]
+    end.
+
+forbidden(Program, Mode, Owner, Gid, Uid) ->
+    User = portcullis_host:user_name(Uid),
+    Group = portcullis_host:group_name(Gid),
+    Message = text("~ts has mode ~4.8.0b, owner ~ts, group ~ts: user ~ts of this BEAM may not execute it",
+                   [Program, Mode, portcullis_host:user_name(Owner), Group, User]),
+    Fix = case {Mode band 8#010, lists:member(User, portcullis_host:members(Gid))} of
+        {0, _} -> text("sudo chmod 0750 ~ts", [Program]);
+        {_, true} -> text("restart the BEAM from a new login: ~ts is in group ~ts, this BEAM is older", [User, Group]);
+        {_, false} -> text("sudo usermod -aG ~ts ~ts   # then restart the BEAM from a new login", [Group, User])
+    end,
+    problem(permission, Message, Fix).
+
+mount(Program, Config) ->
+    Options = portcullis_host:mount_options(Program),
+    [problem(mount, text("~ts is on a file system that is mounted ~ts", [Program, Option]),
+             text("sudo mount -o remount,~ts $(df --output=target ~ts | tail -1)", [Opposite, Program]))
+     || {Option, Opposite} <- [{<<"noexec">>, "exec"} | [{<<"nosuid">>, "suid"} || privileged(Config)]],
+        lists:member(Option, Options)].
+
+%% --- the BEAM and the host ------------------------------------------------------------------------------------------
+
+host(Status, Config) ->
+    lists:append([as_root(Status)] ++ [no_new_privs(Status) || privileged(Config)]
+                 ++ [bounding(Status) || privileged(Config)] ++ [hidepid(Config)]).
+
+as_root(#{uid := 0}) ->
+    [warning(user, <<"this BEAM runs as root: the boundary that the program guards is not there">>,
+             <<"run the BEAM as an ordinary user; only for a trial: {args, [\"--allow-root\"]}">>)];
+as_root(#{uid := Uid}) ->
+    [good(user, portcullis_host:user_name(Uid))].
+
+no_new_privs(#{no_new_privs := true}) ->
+    [problem(no_new_privs, <<"this BEAM runs with no_new_privs: file capabilities have no effect below it">>,
+             <<"systemctl edit UNIT   # NoNewPrivileges=no, and without the settings that imply it (systemd.exec(5))">>)];
+no_new_privs(_) ->
+    [good(no_new_privs, <<"not set">>)].
+
+bounding(#{bounding := Bounding}) ->
+    case [Name || {Bit, Name} <- ?NEEDED, Bounding band (1 bsl Bit) =:= 0] of
+        [] -> [good(bounding_set, <<"has what the program needs">>)];
+        Lacking ->
+            Names = lists:join(" ", Lacking),
+            [problem(bounding_set, text("the bounding set of this BEAM lacks ~ts", [Names]),
+                     text("systemctl edit UNIT   # CapabilityBoundingSet=~ts; docker run --cap-add for containers",
+                          [Names]))]
+    end.
+
+%% proc(5). A capability to trace lifts it for the program; without one the view is partial.
+hidepid(Config) ->
+    Hidden = [Option || <<"hidepid=", Value/binary>> = Option <- portcullis_host:mount_options("/proc"),
+                        Value =/= <<"0">>, Value =/= <<"off">>],
+    case {Hidden, privileged(Config)} of
+        {[], _} -> [];
+        {[Option | _], true} -> [good(hidepid, text("/proc is mounted ~ts; cap_sys_ptrace lifts it", [Option]))];
+        {[Option | _], false} ->
+            [warning(hidepid, text("/proc is mounted ~ts: only processes of the same user are seen", [Option]),
+                     <<"sudo mount -o remount,hidepid=0 /proc">>)]
+    end.
+
+privileged(#{unprivileged := Unprivileged, args := Args}) ->
+    not (Unprivileged orelse lists:member("--unprivileged", [unicode:characters_to_list(A) || A <- Args])).
+
+%% --- a trial start --------------------------------------------------------------------------------------------------
+
+%% In a process of its own: what the program says must not stay in the caller's mailbox.
+trial(Program, Args, #{hello_timeout := Timeout}) ->
+    Caller = self(),
+    Tag = make_ref(),
+    {Pid, Monitor} = spawn_monitor(fun() -> Caller ! {Tag, attempt(Program, Args, Timeout)} end),
+    receive
+        {Tag, Outcome} ->
+            true = erlang:demonitor(Monitor, [flush]),
+            outcome(Outcome);
+        {'DOWN', Monitor, process, Pid, Reason} -> outcome({failed, Reason})
+    end.
+
+attempt(Program, Args, Timeout) ->
+    _ = process_flag(trap_exit, true),
+    _ = portcullis_codec:atoms(),
+    case portcullis_transport_port:open(Program, Args) of
+        {error, Reason} -> {failed, Reason};
+        {ok, Handle} ->
+            Outcome = first(Handle, Timeout),
+            ok = portcullis_transport_port:close(Handle),
+            Outcome
+    end.
+
+first(Handle, Timeout) ->
+    receive
+        Message ->
+            case portcullis_transport_port:message(Message, Handle) of
+                {frame, Frame} -> portcullis_codec:decode(Frame);
+                {closed, {exit_status, Status}} -> {exit_status, Status};
+                {closed, Reason} -> {failed, Reason};
+                ignore -> first(Handle, Timeout)
+            end
+    after Timeout -> {silent, Timeout}
+    end.
+
+outcome({ok, {hello, #{protocol := {Min, Max}} = Hello}}) when Min =< 1, Max >= 1 ->
+    Missing = maps:get(missing, Hello, []),
+    [good(start, text("version ~ts, policy ~ts, capabilities ~0p",
+                      [maps:get(version, Hello, <<"?">>), maps:get(policy, Hello, <<"?">>),
+                       maps:get(capabilities, Hello, [])]))]
+        ++ [warning(capabilities, text("the program lacks ~0p: other users' processes are seen in part", [Missing]),
+                    <<"sudo sh scripts/install.sh">>) || Missing =/= []]
+        ++ [warning(finding, Message, Fix) || #{message := Message, fix := Fix} <- maps:get(findings, Hello, [])];
+outcome({ok, {hello, Hello}}) ->
+    [problem(start, text("it speaks protocol ~0p, this client 1", [maps:get(protocol, Hello, unknown)]),
+             <<"sudo sh scripts/install.sh   # from the sources of this release">>)];
+outcome({ok, {refused, #{message := Message, fix := Fix}}}) -> [problem(start, Message, Fix)];
+outcome({exit_status, Status}) -> [problem(start, Message, Fix) || {Message, Fix} <- [ended(Status)]];
+outcome({silent, Timeout}) ->
+    [problem(start, text("no hello within ~p ms: it hangs, or it writes text where frames belong", [Timeout]),
+             <<"check that the path names portcullis and not a wrapper script; raise hello_timeout on a slow host">>)];
+outcome({failed, Reason}) ->
+    [problem(start, text("it could not be started: ~0tp", [Reason]), <<"check the path and its mode">>)];
+outcome(_) ->
+    [problem(start, <<"what it says is not the protocol of portcullis">>,
+             <<"sudo sh scripts/install.sh   # and name no other program in path">>)].
+
+%% It ended without a word. Statuses below 126 are what execve(2) said: erl_child_setup passes the errno on.
+ended(1) ->
+    {<<"the kernel refused to start it (EPERM): its file wants capabilities that the bounding set lacks">>,
+     <<"sudo sh scripts/install.sh   # sets =p instead of =ep, so that the program can say what is missing">>};
+ended(2) -> {<<"its loader is not on this host (ENOENT): built for another libc">>, <<"sh scripts/build-port.sh">>};
+ended(8) -> {<<"built for another architecture (ENOEXEC)">>, <<"sh scripts/build-port.sh">>};
+ended(13) -> {<<"it may not be executed (EACCES): its mode, or a file system mounted noexec">>,
+              <<"namei -l PATH; findmnt -T PATH">>};
+ended(Status) when Status =:= 126; Status =:= 127 ->
+    {text("it could not be loaded (status ~p): a library of another version", [Status]),
+     <<"sh scripts/build-port.sh">>};
+ended(137) -> {<<"it was killed (SIGKILL)">>, <<"journalctl -k | grep -i oom">>};
+ended(159) -> {<<"it was killed for a forbidden system call">>, <<"sudo ausearch -m SECCOMP">>};
+ended(Status) -> {text("it ended with status ~p and without a word", [Status]), <<"sudo sh scripts/install.sh">>}.
+
+%% --- shapes ---------------------------------------------------------------------------------------------------------
+
+good(Name, Message) -> #{check => Name, status => ok, message => Message}.
+warning(Name, Message, Fix) -> #{check => Name, status => warning, message => Message, fix => Fix}.
+problem(Name, Message, Fix) -> #{check => Name, status => problem, message => Message, fix => Fix}.
+
+text(Format, Args) ->
+    unicode:characters_to_binary(io_lib:format(Format, Args)).

@@ -1,0 +1,47 @@
+%% @private What happens, told to whoever asked: `telemetry' when it is loaded, the `event_handler' of a server, the log.
+-module(portcullis_events).
+
+-export([telemetry/3, up/3, down/4]).
+-export_type([event/0]).
+
+-include_lib("kernel/include/logger.hrl").
+
+-type event() :: {up, Hello :: map()} | {down, Reason :: term()}.
+-type handler() :: fun((event()) -> term()) | undefined.
+
+%% No dependency: the module is used if the release has it.
+-spec telemetry([atom(), ...], map(), map()) -> ok.
+telemetry(Name, Measurements, Metadata) ->
+    Telemetry = telemetry,
+    case erlang:function_exported(Telemetry, execute, 3) of
+        true -> _ = Telemetry:execute(Name, Measurements, Metadata), ok;
+        false -> ok
+    end.
+
+-spec up(handler(), map(), map()) -> ok.
+up(Handler, Hello, Metadata) ->
+    _ = [?LOG_WARNING("portcullis: ~ts To mend it: ~ts", [Message, Fix])
+         || #{message := Message, fix := Fix} <- maps:get(findings, Hello, [])],
+    telemetry([portcullis, port, up], #{count => 1}, Metadata#{hello => Hello}),
+    tell(Handler, {up, Hello}).
+
+%% A lost port is news once; that it is still not there is only for whoever debugs.
+-spec down(handler(), portcullis:error(), Retry :: pos_integer() | never, map()) -> ok.
+down(Handler, Error, Retry, #{repeated := Repeated} = Metadata) ->
+    Text = "portcullis: ~ts The next start is in ~p ms.",
+    Args = [portcullis_error:format(Error), Retry],
+    case Repeated of
+        true -> ?LOG_DEBUG(Text, Args);
+        false -> ?LOG_ERROR(Text, Args)
+    end,
+    telemetry([portcullis, port, down], #{count => 1}, Metadata#{reason => Error}),
+    tell(Handler, {down, Error}).
+
+%% A handler is the user's code in the connection's process: its mistake is logged, not ours to die of.
+tell(undefined, _) -> ok;
+tell(Handler, Event) ->
+    try Handler(Event) of _ -> ok
+    catch
+        Class:Reason:Stack ->
+            ?LOG_ERROR("portcullis: the event handler failed: ~0tp", [{Class, Reason, Stack}])
+    end.

@@ -1,0 +1,138 @@
+%% @private Everything that users can set, checked in one place.
+-module(portcullis_opts).
+
+-export([server/1, call/1, name/1, format_error/1]).
+-export_type([option/0, config/0, error/0, role/0, server_name/0, timeout_ms/0]).
+
+%% The longest deadline that the port keeps; longer ones would be cut without a word.
+-define(TIMEOUT_MAX, 600000).
+%% `{spawn_executable, _}' passes them on as they are; the port knows few.
+-define(ARGS_MAX, 32).
+
+-type role() :: proc | net.
+-type timeout_ms() :: 1..?TIMEOUT_MAX.
+-type server_name() :: {local, atom()} | {global, term()} | {via, module(), term()}.
+
+-type option() ::
+        {name, atom() | server_name()}
+      | {roles, [role(), ...]}
+      | {path, file:filename_all()}
+      | {args, [string() | binary()]}
+      | {unprivileged, boolean()}
+      | {max_in_flight, pos_integer()}
+      | {queue_limit, non_neg_integer()}
+      | {hello_timeout, timeout_ms()}
+      | {default_timeout, timeout_ms()}
+      | {backoff, {Min :: pos_integer(), Max :: pos_integer()}}
+      | {required, boolean()}
+      | {event_handler, fun((portcullis_events:event()) -> term())}.
+
+-type config() ::
+        #{name := server_name() | undefined,
+          roles := [role(), ...],
+          path := file:filename_all() | undefined,
+          args := [string() | binary()],
+          unprivileged := boolean(),
+          max_in_flight := pos_integer(),
+          queue_limit := non_neg_integer(),
+          hello_timeout := timeout_ms(),
+          default_timeout := timeout_ms(),
+          backoff := {pos_integer(), pos_integer()},
+          required := boolean(),
+          event_handler := fun((portcullis_events:event()) -> term()) | undefined}.
+
+-type error() :: {bad_option, Name :: term(), Expected :: binary()}.
+
+%% Options of a server, as a list or a map, with the defaults filled in.
+-spec server([option()] | map()) -> {ok, config()} | {error, error()}.
+server(Options) when is_map(Options) -> server(maps:to_list(Options));
+server(Options) when is_list(Options) -> server(Options, defaults());
+server(Options) -> {error, {bad_option, Options, <<"a list or a map of options">>}}.
+
+server([], Config) -> {ok, Config};
+server([{Key, Value} | Rest], Config) ->
+    case option(Key, Value) of
+        {ok, Checked} -> server(Rest, Config#{Key := Checked});
+        {expected, What} -> {error, {bad_option, Key, What}};
+        unknown -> {error, {bad_option, Key, <<"no such option">>}}
+    end;
+server([Key | Rest], Config) when is_atom(Key) -> server([{Key, true} | Rest], Config);
+server([Other | _], _) -> {error, {bad_option, Other, <<"{Name, Value}">>}};
+server(_, _) -> {error, {bad_option, options, <<"a proper list">>}}.
+
+%% The options of one call: the deadline is the client's, the rest goes to the port as it is.
+-spec call(map() | [{atom(), term()}]) ->
+    {ok, timeout_ms() | default, map()} | {error, {bad_request, [atom()], term()}}.
+call(Options) when is_list(Options) ->
+    case lists:all(fun is_pair/1, Options) of
+        true -> call(maps:from_list(Options));
+        false -> {error, {bad_request, [], {expected, map}}}
+    end;
+call(#{timeout := Timeout} = Options) when is_integer(Timeout) ->
+    case Timeout >= 1 andalso Timeout =< ?TIMEOUT_MAX of
+        true -> {ok, Timeout, maps:remove(timeout, Options)};
+        false -> {error, {bad_request, [timeout], {range, 1, ?TIMEOUT_MAX}}}
+    end;
+call(#{timeout := _}) -> {error, {bad_request, [timeout], {expected, integer}}};
+call(Options) when is_map(Options) -> {ok, default, Options};
+call(_) -> {error, {bad_request, [], {expected, map}}}.
+
+%% The name of a server that was not normalised yet; for child specs.
+-spec name([option()] | map()) -> term().
+name(Options) when is_map(Options) -> maps:get(name, Options, portcullis);
+name(Options) when is_list(Options) -> proplists:get_value(name, Options, portcullis).
+
+-spec format_error(error()) -> io_lib:chars().
+format_error({bad_option, Name, <<"no such option">>}) ->
+    io_lib:format("There is no option ~0tp; see portcullis:start_link/1.", [Name]);
+format_error({bad_option, Name, Expected}) ->
+    io_lib:format("Option ~0tp must be ~ts; see portcullis:start_link/1.", [Name, Expected]).
+
+defaults() ->
+    #{name => {local, portcullis}, roles => [proc], path => undefined, args => [], unprivileged => false,
+      max_in_flight => 1024, queue_limit => 4096, hello_timeout => 5000, default_timeout => 5000,
+      backoff => {100, 30000}, required => false, event_handler => undefined}.
+
+option(name, undefined) -> {ok, undefined};
+option(name, Name) when is_atom(Name), not is_boolean(Name) -> {ok, {local, Name}};
+option(name, {local, Name}) when is_atom(Name) -> {ok, {local, Name}};
+option(name, {global, _} = Name) -> {ok, Name};
+option(name, {via, Module, _} = Name) when is_atom(Module) -> {ok, Name};
+option(name, _) -> {expected, <<"an atom, {local, Name}, {global, Name} or {via, Module, Name}">>};
+option(roles, [_ | _] = Roles) ->
+    expect(lists:all(fun(Role) -> Role =:= proc orelse Role =:= net end, Roles) andalso Roles =:= lists:uniq(Roles),
+           Roles, <<"a list of proc and net">>);
+option(roles, _) -> {expected, <<"a list of proc and net">>};
+option(path, Path) ->
+    expect(Path =:= undefined orelse is_text(Path), Path, <<"a folder or a file, as a string or a binary">>);
+option(args, Args) ->
+    expect(is_list(Args) andalso length(Args) =< ?ARGS_MAX andalso lists:all(fun is_text/1, Args), Args,
+           <<"a list of at most 32 strings or binaries">>);
+option(unprivileged, Flag) -> expect(is_boolean(Flag), Flag, <<"true or false">>);
+option(required, Flag) -> expect(is_boolean(Flag), Flag, <<"true or false">>);
+option(max_in_flight, N) -> expect(is_integer(N) andalso N > 0, N, <<"a positive integer">>);
+option(queue_limit, N) -> expect(is_integer(N) andalso N >= 0, N, <<"an integer from 0">>);
+option(hello_timeout, T) -> timeout(T);
+option(default_timeout, T) -> timeout(T);
+option(backoff, {Min, Max}) when is_integer(Min), is_integer(Max), Min > 0, Max >= Min, Max =< ?TIMEOUT_MAX ->
+    {ok, {Min, Max}};
+option(backoff, _) -> {expected, <<"{Min, Max} in milliseconds, 0 < Min =< Max =< 600000">>};
+option(event_handler, Fun) ->
+    expect(Fun =:= undefined orelse is_function(Fun, 1), Fun, <<"a function of one argument">>);
+option(_, _) -> unknown.
+
+%% `infinity' is not accepted anywhere: a port that was stopped by a signal must not hold its callers.
+timeout(T) ->
+    expect(is_integer(T) andalso T >= 1 andalso T =< ?TIMEOUT_MAX, T, <<"milliseconds from 1 to 600000">>).
+
+expect(true, Value, _) -> {ok, Value};
+expect(false, _, What) -> {expected, What}.
+
+%% No NUL: it would end the argument, or the path, early in the kernel.
+is_text(<<>>) -> false;
+is_text(Text) when is_binary(Text) -> binary:match(Text, <<0>>) =:= nomatch;
+is_text([_ | _] = Text) -> io_lib:char_list(Text) andalso not lists:member(0, Text);
+is_text(_) -> false.
+
+is_pair({_, _}) -> true;
+is_pair(_) -> false.

@@ -1,0 +1,172 @@
+%% @private The caller's side of a request: asks, decodes the answer, grants credit. All of it runs in the process that
+%% calls, so that a large answer or a slow fold costs nobody else.
+-module(portcullis_request).
+
+-export([send/3, send/5, await/1, await/2, fold/4, cancel/1, call/2]).
+-export_type([id/0]).
+
+%% No request lives longer: the longest deadline and some room. An answer that was received already is waited for in vain.
+-define(LONGEST, 601000).
+%% Half of the window that the port opens with: it is never empty while we keep up.
+-define(CREDIT_BATCH, 8).
+
+-record(request, {server :: portcullis:server(),
+                  operation :: atom(),
+                  %% The monitor of the server, and the alias that answers come to.
+                  tag :: reference() | undefined,
+                  failed :: portcullis:error() | undefined,
+                  started :: integer()}).
+
+-opaque id() :: #request{}.
+
+-type answer() :: {ok, term()} | {ok, [portcullis:row()], portcullis:meta()} | {error, portcullis:error()}.
+
+-spec send(portcullis:server(), atom(), map() | [{atom(), term()}]) -> id().
+send(Server, Operation, Options) ->
+    case portcullis_opts:call(Options) of
+        {ok, Timeout, Args} -> send(Server, self(), Operation, Args, Timeout);
+        {error, Error} -> failed(Server, Operation, Error)
+    end.
+
+%% For `Owner': the request is cancelled when that process ends.
+-spec send(portcullis:server(), pid(), atom(), map(), portcullis_opts:timeout_ms() | default) -> id().
+send(Server, Owner, Operation, Args, Timeout) ->
+    case portcullis_codec:body(Operation, Args) of
+        {ok, Body} ->
+            %% A name that nobody has is `undefined', which nobody can have: the monitor says `noproc'.
+            Tag = erlang:monitor(process, portcullis_server:where(Server), [{alias, demonitor}]),
+            ok = gen_server:cast(Server, {send, proc, Owner, Tag, Body, Timeout}),
+            started(#request{server = Server, operation = Operation, tag = Tag,
+                             started = erlang:monotonic_time()});
+        {error, Error} -> failed(Server, Operation, Error)
+    end.
+
+%% Waits until the request has ended, which its deadline guarantees.
+-spec await(id()) -> answer().
+await(Request) ->
+    await(Request, infinity).
+
+%% Waits for at most `Wait' milliseconds; a request that is not done by then is cancelled.
+-spec await(id(), timeout()) -> answer().
+await(#request{operation = Operation} = Request, Wait) ->
+    Chunks = chunks(Request, fun(Rows, Acc) -> [Rows | Acc] end, [], deadline(Wait)),
+    finished(Request, case {Chunks, portcullis_codec:is_table(Operation)} of
+        {{ok, Acc, Meta}, true} -> {ok, lists:append(lists:reverse(Acc)), Meta};
+        {{ok, _, Value}, false} -> {ok, Value};
+        {{error, _} = Error, _} -> Error
+    end).
+
+%% Folds over the rows as they come. The port stays at most one window ahead of `Fun'.
+-spec fold(id(), fun((portcullis:row(), Acc) -> Acc), Acc, timeout()) ->
+    {ok, Acc, portcullis:meta()} | {error, portcullis:error()}.
+fold(Request, Fun, Acc0, Wait) ->
+    try chunks(Request, fun(Rows, Acc) -> lists:foldl(Fun, Acc, Rows) end, Acc0, deadline(Wait)) of
+        Answer -> finished(Request, Answer)
+    catch
+        Class:Reason:Stack ->
+            ok = abandon(Request),
+            ok = event(exception, Request, #{kind => Class, reason => Reason, stacktrace => Stack}),
+            erlang:raise(Class, Reason, Stack)
+    end.
+
+%% The answer becomes `{error, cancelled}', unless it was on its way already.
+-spec cancel(id()) -> ok.
+cancel(#request{tag = undefined}) -> ok;
+cancel(#request{server = Server, tag = Tag}) -> gen_server:cast(Server, {cancel, Tag}).
+
+%% A question to the server itself.
+-spec call(portcullis:server(), info | config) -> term().
+call(Server, Question) ->
+    try gen_server:call(Server, Question)
+    catch exit:{Reason, _} -> {error, {down, Reason}}
+    end.
+
+%% --- the answer -----------------------------------------------------------------------------------------------------
+
+chunks(#request{tag = undefined, failed = Error}, _, _, _) -> {error, Error};
+chunks(Request, Fun, Acc, Deadline) -> chunks(Request, undefined, 1, Fun, Acc, Deadline).
+
+%% `Count' is the number of the chunk that comes next.
+chunks(#request{tag = Tag} = Request, Reader, Count, Fun, Acc, Deadline) ->
+    receive
+        {Tag, {rows, Connection, Id, Frame}} ->
+            {Next, Rows} = read(Frame, Reader, Connection),
+            Folded = Fun(Rows, Acc),
+            ok = grant(Connection, Id, Count),
+            chunks(Request, Next, Count + 1, Fun, Folded, Deadline);
+        {Tag, {done, Connection, Frame}} ->
+            true = erlang:demonitor(Tag, [flush]),
+            end_of_answer(Frame, Acc, Connection);
+        {Tag, {error, Error}} ->
+            true = erlang:demonitor(Tag, [flush]),
+            {error, Error};
+        {'DOWN', Tag, process, _, Reason} ->
+            {error, {down, Reason}}
+    after left(Deadline) ->
+            ok = abandon(Request),
+            {error, timeout}
+    end.
+
+read(Frame, Reader, Connection) ->
+    case portcullis_codec:decode(Frame) of
+        {ok, {rows, _, same, Rows}} when Reader =/= undefined -> {Reader, portcullis_rows:maps(Reader, Rows)};
+        {ok, {rows, _, Columns, Rows}} when is_list(Columns) ->
+            First = portcullis_rows:reader(Columns),
+            {First, portcullis_rows:maps(First, Rows)};
+        _ ->
+            %% The connection closes the port and answers everybody, us too.
+            _ = Connection ! malformed,
+            {Reader, []}
+    end.
+
+end_of_answer(Frame, Acc, Connection) ->
+    case portcullis_codec:decode(Frame) of
+        {ok, {ok, _, Value}} -> {ok, Acc, Value};
+        {ok, {error, _, Error}} -> {error, Error};
+        _ ->
+            _ = Connection ! malformed,
+            {error, {down, {protocol, malformed_frame}}}
+    end.
+
+grant(Connection, Id, Count) when Count rem ?CREDIT_BATCH =:= 0 ->
+    _ = Connection ! {credit, Id, ?CREDIT_BATCH},
+    ok;
+grant(_, _, _) ->
+    ok.
+
+%% Nothing of the request reaches this process after this.
+abandon(#request{tag = undefined}) -> ok;
+abandon(#request{tag = Tag} = Request) ->
+    ok = cancel(Request),
+    true = erlang:demonitor(Tag, [flush]),
+    forget(Tag).
+
+forget(Tag) ->
+    receive {Tag, _} -> forget(Tag)
+    after 0 -> ok
+    end.
+
+deadline(infinity) -> deadline(?LONGEST);
+deadline(Wait) -> erlang:monotonic_time(millisecond) + Wait.
+
+left(Deadline) -> max(0, Deadline - erlang:monotonic_time(millisecond)).
+
+%% --- telemetry ------------------------------------------------------------------------------------------------------
+
+failed(Server, Operation, Error) ->
+    started(#request{server = Server, operation = Operation, failed = Error, started = erlang:monotonic_time()}).
+
+started(#request{server = Server, operation = Operation} = Request) ->
+    ok = portcullis_events:telemetry([portcullis, request, start], #{system_time => erlang:system_time()},
+                                     #{server => Server, operation => Operation}),
+    Request.
+
+finished(Request, Answer) ->
+    Result = case Answer of {error, Error} -> {error, Error}; _ -> ok end,
+    ok = event(stop, Request, #{result => Result}),
+    Answer.
+
+event(Name, #request{server = Server, operation = Operation, started = Started}, Metadata) ->
+    portcullis_events:telemetry([portcullis, request, Name],
+                                #{duration => erlang:monotonic_time() - Started},
+                                Metadata#{server => Server, operation => Operation}).

@@ -1,0 +1,87 @@
+//! `portcullis doctor`: what is wrong with an installation, why, and the command that mends it. Needs no privilege and
+//! runs from a broken installation; it changes nothing.
+#![forbid(unsafe_code)]
+
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::process::ExitCode;
+
+use nix::errno::Errno;
+
+use crate::capability::Capability;
+use crate::cli::options::Asked;
+use crate::error::{Reason, Refusal};
+use crate::harden::cause::{self, Circumstances};
+use crate::harden::quote::shell;
+use crate::harden::{grant, own_file};
+use crate::policy::Policy;
+use crate::proc::hidden;
+use crate::sys::{capset, fd};
+
+/// Looks, prints, and answers with the exit status.
+pub fn run(asked: &Asked) -> ExitCode {
+    let (path, findings) = match examine(asked) {
+        Ok(found) => found,
+        Err(refusal) => (Vec::new(), vec![refusal]),
+    };
+    if hidden::here() {
+        println!(
+            "note: /proc is mounted with hidepid; without cap_sys_ptrace only your own processes are seen\n"
+        );
+    }
+    if findings.is_empty() {
+        println!("ok: {} is installed as it should be", shell(&path));
+        return ExitCode::SUCCESS;
+    }
+    for (n, finding) in findings.iter().enumerate() {
+        println!("{}. {} (exit {})", n.saturating_add(1), finding.reason.name(), finding.reason.code());
+        println!("   {}", finding.message);
+        println!("   to mend it: {}\n", finding.fix);
+    }
+    ExitCode::FAILURE
+}
+
+fn examine(asked: &Asked) -> Result<(Vec<u8>, Vec<Refusal>), Refusal> {
+    let (file, path) = open(asked).map_err(|e| unreadable(asked, e))?;
+    let wanted = Policy::builtin().capabilities(asked.role);
+    let grant = grant(asked.role, wanted);
+    let facts = own_file::gather(&file, path.clone()).map_err(|e| unreadable(asked, e))?;
+    let mut findings = own_file::judge(&facts, &grant);
+    let bounding = capset::read().map_err(|e| unreadable(asked, e))?.bounding;
+    let around = Circumstances::observe(&file, &path, bounding).map_err(|e| unreadable(asked, e))?;
+    // What a start from here would lack: the kernel gives the file's set, cut by the bounding set, unless it ignores both.
+    let ignored = around.no_new_privileges || around.nosuid || around.user_namespace;
+    let would_get = if ignored { 0 } else { around.granted.unwrap_or(0) & around.bounding };
+    let needed = wanted.or(crate::capability::Capabilities::of(&[Capability::Setpcap]));
+    let lacking = needed.without(needed.and_bits(would_get));
+    if !lacking.is_empty() {
+        let all = [Capability::SysPtrace, Capability::DacReadSearch, Capability::Setpcap];
+        findings.push(cause::explain(&around, lacking, &all, &grant));
+    }
+    Ok((path, findings))
+}
+
+fn open(asked: &Asked) -> Result<(OwnedFd, Vec<u8>), Errno> {
+    match &asked.file {
+        None => Ok((fd::open_own_file()?, fd::own_path()?)),
+        Some(path) => {
+            let absolute = std::fs::canonicalize(std::ffi::OsStr::new(&*String::from_utf8_lossy(path)))
+                .map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO)))?;
+            let path = std::os::unix::ffi::OsStringExt::into_vec(absolute.into_os_string());
+            let file = fd::open_path(&CString::new(path.clone()).map_err(|_| Errno::EINVAL)?)?;
+            Ok((file, path))
+        }
+    }
+}
+
+fn unreadable(asked: &Asked, e: Errno) -> Refusal {
+    let file = asked.file.as_deref().map_or_else(|| "its own file".to_owned(), shell);
+    let fix = match e {
+        Errno::ENOENT => "sudo sh scripts/install.sh   # from the source, or install the package".to_owned(),
+        Errno::EACCES => {
+            format!("namei -l {file}   # shows which directory keeps you out; or run doctor with sudo")
+        }
+        _ => format!("stat {file}"),
+    };
+    Refusal::new(Reason::Internal, format!("{file} cannot be looked at: {e}"), fix)
+}

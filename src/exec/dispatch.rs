@@ -1,0 +1,176 @@
+//! One frame, from bytes to effect: scan, decode, judge, carry out. The only match over operations.
+#![forbid(unsafe_code)]
+
+use std::time::{Duration, Instant};
+
+use crate::capability::Capabilities;
+use crate::error::RequestError;
+use crate::exec::output::Output;
+use crate::exec::rows::{RowAnswer, failure};
+use crate::exec::serve::{Counters, Running};
+use crate::ids::RequestId;
+use crate::op::{Op, Role};
+use crate::policy::{self, Denial, Policy};
+use crate::proc::args::{ProcessArgs, ProcessesArgs};
+use crate::proc::scan::{self, Scan};
+use crate::protocol::reply;
+use crate::protocol::request::{self, Message, Request};
+use crate::wire::atoms;
+use crate::wire::scan::{Bounds, validate};
+use crate::wire::schema::At;
+use crate::wire::write::Writer;
+
+/// What judges requests.
+#[derive(Debug)]
+pub struct Court {
+    /// The role of this copy.
+    pub role: Role,
+    /// The rules.
+    pub policy: Policy,
+    /// The capabilities that are left.
+    pub held: Capabilities,
+    /// `/proc` is mounted so that other users' processes are hidden.
+    pub hidden_proc: bool,
+}
+
+/// How a request goes on.
+enum Outcome {
+    /// The answer is in the output.
+    Answered,
+    /// An answer of many rows begins.
+    Rows(Box<Waiting>),
+}
+
+/// A row answer that was allowed and has not begun. Its scan is made when its turn comes, so that what waits holds no
+/// descriptor.
+#[derive(Debug)]
+pub struct Waiting {
+    /// Whose.
+    pub id: RequestId,
+    /// When it is too late.
+    pub deadline: Instant,
+    permit: policy::permit::Permit<crate::proc::action::ReadProcesses>,
+    args: ProcessesArgs,
+}
+
+impl Waiting {
+    /// Begins it.
+    pub fn begin(self) -> Result<RowAnswer, RequestError> {
+        let scan = Scan::start(self.permit, self.args).map_err(failure)?;
+        Ok(RowAnswer::new(self.id, scan))
+    }
+}
+
+/// Takes one frame. Whatever is wrong with it is answered; nothing ends but the request.
+pub fn frame(
+    body: &[u8],
+    court: &Court,
+    running: &mut Running,
+    output: &mut Output,
+    counters: &mut Counters,
+) {
+    let accepted = match validate(body, &Bounds::PROC) {
+        Ok(accepted) => accepted,
+        Err(malformed) => {
+            counters.bad_frames = counters.bad_frames.saturating_add(1);
+            let offset = u64::try_from(malformed.offset).unwrap_or(u64::MAX);
+            let error = RequestError::BadFrame(offset, malformed.why.name());
+            return reply::error(output.frames(), RequestId::NONE, &error);
+        }
+    };
+    let result = match request::decode(accepted.term(), court.role) {
+        Ok(Message::Request(request)) => take(&request, court, running, output, counters),
+        Ok(Message::Cancel(id)) => {
+            running.cancel(id, output);
+            Ok(())
+        }
+        Ok(Message::Credit(id, chunks)) => {
+            running.grant(id, chunks);
+            Ok(())
+        }
+        Err(error) => Err(error),
+    };
+    if let Err((id, error)) = result {
+        counters.errors = counters.errors.saturating_add(1);
+        reply::error(output.frames(), id, &error);
+    }
+}
+
+fn take(
+    request: &Request<'_>,
+    court: &Court,
+    running: &mut Running,
+    output: &mut Output,
+    counters: &mut Counters,
+) -> Result<(), (RequestId, RequestError)> {
+    counters.requests = counters.requests.saturating_add(1);
+    if running.has(request.id) {
+        let twice = At::Index(&At::Top, 2).error(crate::error::Why::InFlight);
+        return Err(twice.of(RequestId::NONE));
+    }
+    let w = output.frames();
+    match carry_out(request, court, running, w, counters).map_err(|e| e.of(request.id))? {
+        Outcome::Answered => Ok(()),
+        Outcome::Rows(waiting) => running.queue(*waiting).map_err(|e| e.of(request.id)),
+    }
+}
+
+/// The one match: arguments are read, the policy is asked, the permit is used.
+fn carry_out(
+    request: &Request<'_>,
+    court: &Court,
+    running: &Running,
+    w: &mut Writer,
+    counters: &Counters,
+) -> Result<Outcome, RequestError> {
+    let at = At::Top;
+    match request.row.op {
+        Op::Info => {
+            let [] = crate::wire::schema::fields(request.args, &at, [])?;
+            reply::ok(w, request.id, |w| counters.write(w, running.len()));
+            Ok(Outcome::Answered)
+        }
+        Op::Process => {
+            let args = ProcessArgs::decode(request.args, &at)?;
+            let action = args.action().on_hidden_proc(court.hidden_proc);
+            let permit = policy::authorize(&court.policy, court.held, action).map_err(denied)?;
+            one_process(request.id, permit, &args, w)?;
+            Ok(Outcome::Answered)
+        }
+        Op::Processes => {
+            let args = ProcessesArgs::decode(request.args, &at)?;
+            let action = args.action().on_hidden_proc(court.hidden_proc);
+            let permit = policy::authorize(&court.policy, court.held, action).map_err(denied)?;
+            let timeout = Duration::from_millis(request.timeout_ms.min(court.policy.deadline_ms()));
+            let deadline = Instant::now() + timeout;
+            Ok(Outcome::Rows(Box::new(Waiting { id: request.id, deadline, permit, args })))
+        }
+    }
+}
+
+fn one_process(
+    id: RequestId,
+    permit: policy::permit::Permit<crate::proc::action::ReadProcesses>,
+    args: &ProcessArgs,
+    w: &mut Writer,
+) -> Result<(), RequestError> {
+    let before = w.len();
+    let mut result = Ok(Some(()));
+    reply::ok(w, id, |w| result = scan::process(permit, args, w));
+    match result {
+        Ok(Some(())) => return Ok(()),
+        Ok(None) | Err(_) => w.truncate(before),
+    }
+    result.map_err(failure).and_then(|found| found.ok_or(RequestError::NoProcess))
+}
+
+fn denied(denial: Denial) -> RequestError {
+    RequestError::DeniedByPolicy(denial.rule, denial.hint)
+}
+
+/// A frame that was longer than this role takes: its body is skipped, and it is said.
+pub fn too_long(output: &mut Output, counters: &mut Counters) {
+    counters.bad_frames = counters.bad_frames.saturating_add(1);
+    let error = RequestError::BadFrame(0, atoms::FRAME_TOO_LONG.name());
+    reply::error(output.frames(), RequestId::NONE, &error);
+}

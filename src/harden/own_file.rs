@@ -1,0 +1,233 @@
+//! The check of the program's own file. A file with capabilities is as safe as the people who can change it or start
+//! it: its owner can rewrite it through a shared mapping and keep the capabilities, a second link survives an upgrade, an
+//! ACL lets in whom the mode keeps out, and who can write a directory above can put another file in its place.
+//!
+//! Facts are gathered through descriptors, never by path alone, and judged by a pure function.
+#![forbid(unsafe_code)]
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+
+use crate::error::{Reason, Refusal};
+use crate::harden::quote::shell;
+use crate::sys::fd;
+
+/// What is known about the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Where it is, as the kernel says.
+    pub path: Vec<u8>,
+    /// Mode with the set-ID and sticky bits.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Hard links.
+    pub links: u64,
+    /// Whether it has a POSIX ACL.
+    pub acl: bool,
+    /// The first directory above it that others than root can change: path, owner, mode.
+    pub open_directory: Option<(Vec<u8>, u32, u32)>,
+    /// Whether the path still leads to this file.
+    pub in_place: bool,
+}
+
+/// Gathers the facts about the file that `file` refers to and that lies at `path`.
+pub fn gather(file: &OwnedFd, path: Vec<u8>) -> Result<Facts, Errno> {
+    let st = fd::stat(file.as_fd())?;
+    let acl = fd::xattr(file, c"system.posix_acl_access")?.is_some();
+    let walk = walk(&path, (st.st_dev, st.st_ino))?;
+    Ok(Facts {
+        path,
+        mode: st.st_mode & 0o7777,
+        uid: st.st_uid,
+        gid: st.st_gid,
+        links: st.st_nlink,
+        acl,
+        open_directory: walk.open_directory,
+        in_place: walk.in_place,
+    })
+}
+
+struct Walk {
+    open_directory: Option<(Vec<u8>, u32, u32)>,
+    in_place: bool,
+}
+
+/// Walks from the root to the file, one descriptor after the other, looking at each directory.
+fn walk(path: &[u8], file: (u64, u64)) -> Result<Walk, Errno> {
+    let mut names: Vec<&[u8]> = path.split(|b| *b == b'/').filter(|n| !n.is_empty()).collect();
+    let last = names.pop().ok_or(Errno::EINVAL)?;
+    let mut directory = fd::open_directory(c"/")?;
+    let mut so_far = Vec::new();
+    let mut open_directory = inspect(&directory, b"/")?;
+    for name in names {
+        directory = match fd::open_directory_path(directory.as_fd(), &c_string(name)?) {
+            Ok(next) => next,
+            // Renamed since it was started: whoever could do that owns the directory above.
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => {
+                return Ok(Walk { open_directory, in_place: false });
+            }
+            Err(e) => return Err(e),
+        };
+        so_far.push(b'/');
+        so_far.extend_from_slice(name);
+        open_directory = match open_directory {
+            None => inspect(&directory, &so_far)?,
+            found => found,
+        };
+    }
+    let found = fd::stat_at(directory.as_fd(), &c_string(last)?).map(|st| (st.st_dev, st.st_ino));
+    Ok(Walk { open_directory, in_place: found == Ok(file) })
+}
+
+fn inspect(directory: &OwnedFd, path: &[u8]) -> Result<Option<(Vec<u8>, u32, u32)>, Errno> {
+    let st = fd::stat(directory.as_fd())?;
+    // The group bits of a directory with an ACL are the ACL's mask, so they say whether anyone named in it can write.
+    let changeable = st.st_uid != 0 || st.st_mode & 0o022 != 0;
+    Ok(changeable.then(|| (path.to_vec(), st.st_uid, st.st_mode & 0o7777)))
+}
+
+fn c_string(name: &[u8]) -> Result<CString, Errno> {
+    CString::new(name).map_err(|_| Errno::EINVAL)
+}
+
+/// Holds the facts against the rules, in the order of their exit codes. `grant` is what setcap(8) is to be given.
+#[must_use]
+pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
+    let Facts { path, mode, uid, gid, links, acl, open_directory, in_place } = facts;
+    let file = shell(path);
+    let mut found = Vec::new();
+    if ![0o750, 0o700].contains(mode) {
+        found.push(Refusal::new(
+            Reason::FileMode,
+            format!("the mode of {file} is {mode:04o}; it must be 0750 (root and one group start it) or 0700 (only root)"),
+            format!("sudo chmod 0750 {file}"),
+        ));
+    }
+    if *uid != 0 {
+        found.push(Refusal::new(
+            Reason::FileOwner,
+            format!(
+                "{file} belongs to uid {uid}, not to root: its owner could rewrite it in place and keep its capabilities, \
+                 and may have done so. Install it again from a build that you trust, or, if you trust this one:"
+            ),
+            format!("sudo sh -c 'chown 0:{gid} \"$0\" && chmod 0750 \"$0\" && setcap {grant} \"$0\"' {file}"),
+        ));
+    }
+    if *links != 1 {
+        found.push(Refusal::new(
+            Reason::FileLinks,
+            format!("{file} has {links} hard links: the others would keep an old program and its capabilities after an upgrade"),
+            format!(
+                "sudo sh -c 'cp \"$0\" \"$0.new\" && chown 0:{gid} \"$0.new\" && chmod 0750 \"$0.new\" && \
+                 setcap {grant} \"$0.new\" && mv \"$0.new\" \"$0\"' {file}"
+            ),
+        ));
+    }
+    if *acl {
+        found.push(Refusal::new(
+            Reason::FileAcl,
+            format!("{file} has a POSIX ACL, which can let in users that its mode keeps out"),
+            format!("sudo setfacl -b {file} && sudo chmod 0750 {file}"),
+        ));
+    }
+    if let Some((directory, owner, mode)) = open_directory {
+        let name = shell(directory);
+        found.push(Refusal::new(
+            Reason::DirectoryWritable,
+            format!(
+                "{name} (owner uid {owner}, mode {mode:04o}) lies above {file} and can be changed by others than root, who could \
+                 put another file in its place"
+            ),
+            format!("sudo chown root:root {name} && sudo chmod go-w {name}"),
+        ));
+    } else if !in_place {
+        found.push(Refusal::new(
+            Reason::DirectoryWritable,
+            format!("{file} is not the file that is running: it was moved, replaced or removed since it was started"),
+            "restart the program that opened the port".to_owned(),
+        ));
+    }
+    found
+}
+
+/// The capability attribute of the file, if it has one.
+pub fn capability_attribute(file: &OwnedFd) -> Result<Option<Vec<u8>>, Errno> {
+    const NAME: &CStr = c"security.capability";
+    fd::xattr(file, NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Facts {
+        Facts {
+            path: b"/usr/libexec/portcullis/portcullis-proc".to_vec(),
+            mode: 0o750,
+            uid: 0,
+            gid: 991,
+            links: 1,
+            acl: false,
+            open_directory: None,
+            in_place: true,
+        }
+    }
+
+    fn codes(facts: &Facts) -> Vec<u8> {
+        judge(facts, "cap_sys_ptrace=p").iter().map(|r| r.reason.code()).collect()
+    }
+
+    #[test]
+    fn accepts_exactly_two_modes() {
+        for mode in 0..=0o7777 {
+            let expected: &[u8] = if mode == 0o750 || mode == 0o700 { &[] } else { &[71] };
+            assert_eq!(codes(&Facts { mode, ..good() }), expected, "{mode:04o}");
+        }
+    }
+
+    #[test]
+    fn names_every_rule_that_is_broken() {
+        let facts = Facts {
+            mode: 0o755,
+            uid: 1000,
+            links: 2,
+            acl: true,
+            open_directory: Some((b"/home/app".to_vec(), 1000, 0o755)),
+            in_place: false,
+            ..good()
+        };
+        assert_eq!(codes(&facts), [71, 72, 73, 74, 75]);
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_refused() {
+        assert_eq!(codes(&Facts { in_place: false, ..good() }), [75]);
+    }
+
+    #[test]
+    fn the_mending_command_survives_a_path_that_a_shell_would_read() {
+        let facts = Facts { path: b"/opt/it's; rm -rf $HOME/p".to_vec(), mode: 0o755, ..good() };
+        let fix = judge(&facts, "cap_sys_ptrace=p").remove(0).fix;
+        assert_eq!(fix, r"sudo chmod 0750 '/opt/it'\''s; rm -rf $HOME/p'");
+    }
+
+    #[test]
+    fn a_root_owned_system_file_stands_in_closed_directories() {
+        let file = fd::open_path(c"/usr/bin/env").unwrap();
+        let facts = gather(&file, b"/usr/bin/env".to_vec()).unwrap();
+        assert_eq!((facts.uid, facts.in_place, facts.open_directory), (0, true, None));
+    }
+
+    #[test]
+    fn a_world_writable_directory_is_found_though_it_is_sticky() {
+        let file = fd::open_path(c"/usr/bin/env").unwrap();
+        let facts = gather(&file, b"/tmp/env".to_vec()).unwrap();
+        assert_eq!(facts.open_directory.unwrap().0, b"/tmp");
+        assert!(!facts.in_place);
+    }
+}

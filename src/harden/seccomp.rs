@@ -1,0 +1,162 @@
+//! The system calls that are left. Everything else ends the process (exit 159 to the BEAM, audit record 1326 in the
+//! kernel's log). Each row says which part of the program needs it; a call that nothing needs has no row.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+
+use nix::errno::Errno;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
+
+use crate::op::Role;
+
+/// What one argument must be.
+#[derive(Clone, Copy, Debug)]
+pub enum Is {
+    /// Argument `.0` is `.1`.
+    Value(u8, u64),
+    /// Argument `.0` has none of the bits `.1`.
+    Without(u8, u64),
+}
+
+/// One allowed call.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The name in the kernel's tables.
+    pub name: &'static str,
+    /// The number on this architecture.
+    pub number: i64,
+    /// Alternatives, in each of which everything must hold. Empty: any arguments.
+    pub rules: &'static [&'static [Is]],
+    /// What needs it.
+    pub reason: &'static str,
+}
+
+macro_rules! row {
+    ($name:ident, $rules:expr, $reason:expr) => {
+        Row { name: stringify!($name), number: libc::$name, rules: $rules, reason: $reason }
+    };
+}
+
+const ANY: &[&[Is]] = &[];
+
+/// Bits of open flags that write, create, or cut; the first is `O_WRONLY | O_RDWR`.
+#[allow(clippy::cast_sign_loss)] // flag constants are positive
+const WRITING: u64 = (libc::O_ACCMODE
+    | libc::O_CREAT
+    | libc::O_TRUNC
+    | libc::O_APPEND
+    | (libc::O_TMPFILE & !libc::O_DIRECTORY)) as u64;
+
+#[allow(clippy::cast_sign_loss)] // a positive constant
+const EXEC: u64 = libc::PROT_EXEC as u64;
+
+#[cfg(debug_assertions)]
+#[allow(clippy::cast_sign_loss)] // a positive constant
+const F_GETFD: u64 = libc::F_GETFD as u64;
+
+/// The calls of role `proc`.
+pub const PROC: &[Row] = &[
+    row!(SYS_read, ANY, "requests from stdin, files of /proc"),
+    row!(SYS_write, &[&[Is::Value(0, 1)], &[Is::Value(0, 2)]], "frames to stdout, a panic's text to stderr"),
+    row!(SYS_poll, ANY, "waiting for input, for room in the output, for a deadline"),
+    row!(SYS_restart_syscall, ANY, "a poll that SIGSTOP and SIGCONT interrupted"),
+    row!(SYS_openat, &[&[Is::Without(2, WRITING)]], "files of /proc, read only"),
+    row!(SYS_close, ANY, "files of /proc"),
+    row!(SYS_getdents64, ANY, "the listing of /proc"),
+    row!(SYS_fstat, ANY, "the owner of /proc/PID, on C libraries that call it so"),
+    row!(SYS_newfstatat, ANY, "the owner of /proc/PID"),
+    row!(SYS_readlinkat, ANY, "exe, cwd, root"),
+    row!(SYS_capget, ANY, "raising a capability for one operation: the caps crate reads before it sets"),
+    row!(SYS_capset, ANY, "raising a capability for one operation"),
+    row!(SYS_clock_gettime, ANY, "deadlines, where the vDSO cannot answer"),
+    row!(SYS_brk, ANY, "the allocator"),
+    row!(SYS_mmap, &[&[Is::Without(2, EXEC)]], "the allocator, for large blocks"),
+    row!(SYS_mremap, ANY, "the allocator, growing large blocks"),
+    row!(SYS_munmap, ANY, "the allocator, giving large blocks back"),
+    row!(SYS_exit_group, ANY, "the end"),
+    #[cfg(debug_assertions)]
+    row!(
+        SYS_fcntl,
+        &[&[Is::Value(1, F_GETFD)]],
+        "std looks whether a descriptor is open before it closes it"
+    ),
+];
+
+/// The rows of a role.
+#[must_use]
+pub fn table(role: Role) -> &'static [Row] {
+    match role {
+        Role::Proc => PROC,
+    }
+}
+
+/// Allows the role's calls and nothing else, from now on.
+pub fn apply(role: Role) -> Result<(), Errno> {
+    let program = compile(table(role)).map_err(|_| Errno::EINVAL)?;
+    seccompiler::apply_filter(&program).map_err(|_| Errno::last())
+}
+
+fn compile(rows: &[Row]) -> Result<BpfProgram, seccompiler::BackendError> {
+    let mut rules = BTreeMap::new();
+    for row in rows {
+        let alternatives = row.rules.iter().map(|all| SeccompRule::new(conditions(all)?));
+        rules.insert(row.number, alternatives.collect::<Result<Vec<_>, _>>()?);
+    }
+    let architecture = std::env::consts::ARCH.try_into()?;
+    SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, architecture)?.try_into()
+}
+
+fn conditions(all: &[Is]) -> Result<Vec<SeccompCondition>, seccompiler::BackendError> {
+    all.iter()
+        .map(|is| {
+            let (argument, operator, value) = match *is {
+                Is::Value(argument, value) => (argument, SeccompCmpOp::Eq, value),
+                Is::Without(argument, bits) => (argument, SeccompCmpOp::MaskedEq(bits), 0),
+            };
+            SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_a_reason_and_stands_once() {
+        let mut numbers: Vec<i64> = PROC.iter().map(|r| r.number).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), PROC.len());
+        assert!(PROC.iter().all(|r| !r.reason.is_empty()));
+    }
+
+    #[test]
+    fn no_row_lets_anything_be_executed_or_started() {
+        let forbidden = [
+            libc::SYS_execve,
+            libc::SYS_execveat,
+            libc::SYS_clone,
+            libc::SYS_clone3,
+            libc::SYS_fork,
+            libc::SYS_vfork,
+            libc::SYS_ptrace,
+            libc::SYS_process_vm_readv,
+            libc::SYS_pidfd_getfd,
+            libc::SYS_open_by_handle_at,
+            libc::SYS_io_uring_setup,
+            libc::SYS_openat2,
+            libc::SYS_socket,
+            libc::SYS_mprotect,
+            libc::SYS_prctl,
+        ];
+        assert!(PROC.iter().all(|r| !forbidden.contains(&r.number)));
+    }
+
+    #[test]
+    fn the_table_compiles() {
+        assert!(compile(PROC).is_ok());
+    }
+}

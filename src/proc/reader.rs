@@ -1,0 +1,340 @@
+//! Reads the files of one process and keeps them until the next. Where more than one file is read, all of them are opened
+//! through one reference to the directory, so that a row never mixes two processes that had the same pid.
+#![forbid(unsafe_code)]
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+
+use crate::ids::Pid;
+use crate::limits::{SMALL_FILE_MAX, STAT_MAX, STATUS_MAX};
+use crate::proc::action::{Tier, Tiers};
+use crate::proc::columns::{Column, Source};
+use crate::proc::parse::io::Io;
+use crate::proc::parse::limits::ProcessLimits;
+use crate::proc::parse::stat::Stat;
+use crate::proc::parse::status::{Status, StatusField};
+use crate::proc::parse::{cmdline, io, limits, stat};
+use crate::proc::value::Value;
+use crate::sys::{fd, process};
+
+/// The process ended before it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vanished;
+
+/// Buffers for one process at a time.
+#[derive(Debug)]
+pub struct Reader {
+    cell_max: usize,
+    page_size: u64,
+    pid: Option<Pid>,
+    owner: Option<(u32, u32)>,
+    files: [File; FILES],
+}
+
+const FILES: usize = Tier::Environ as usize + 1;
+
+/// A file as it was read last.
+#[derive(Debug, Default)]
+struct File {
+    bytes: Vec<u8>,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Outcome {
+    #[default]
+    Unread,
+    /// So many bytes; with `cut`, there were more.
+    Read {
+        length: usize,
+        cut: bool,
+    },
+    Failed(Errno),
+    /// There is no such thing for this process.
+    Absent,
+}
+
+/// What is known of the process that was read last. Parsed once, looked up by column.
+#[derive(Debug)]
+pub struct Record<'a> {
+    pid: Pid,
+    page_size: u64,
+    owner: Option<(u32, u32)>,
+    files: &'a [File; FILES],
+    stat: Option<Stat<'a>>,
+    status: Option<Status<'a>>,
+    io: Option<Io>,
+    limits: Option<ProcessLimits>,
+    groups: Option<Vec<u32>>,
+}
+
+impl Reader {
+    /// A reader whose variable cells hold `cell_max` bytes.
+    #[must_use]
+    pub fn new(cell_max: usize) -> Self {
+        let files = std::array::from_fn(|_| File::default());
+        Self { cell_max, page_size: process::page_size(), pid: None, owner: None, files }
+    }
+
+    /// Turns to the process `pid` below `proc` and reads nothing yet.
+    pub fn open(&mut self, proc: BorrowedFd<'_>, pid: Pid, tiers: Tiers) -> Result<Process, Vanished> {
+        self.pid = Some(pid);
+        self.owner = None;
+        self.files.iter_mut().for_each(|f| f.outcome = Outcome::Unread);
+        if tiers.only_listing() || tiers.single().is_some_and(|t| t != Tier::Cmdline) {
+            return Ok(Process { directory: None });
+        }
+        let directory = fd::open_directory_path(proc, Path::of(pid, c"").as_c_str()).map_err(|_| Vanished)?;
+        Ok(Process { directory: Some(directory) })
+    }
+
+    /// Reads the files of `tiers` that `from` and `to` enclose.
+    pub fn read(
+        &mut self,
+        proc: BorrowedFd<'_>,
+        process: &Process,
+        tiers: Tiers,
+        span: std::ops::RangeInclusive<Tier>,
+    ) -> Result<(), Vanished> {
+        let wanted = Tier::ALL.iter().copied().filter(|t| tiers.has(*t) && span.contains(t));
+        for tier in wanted {
+            self.read_tier(proc, process, tier)?;
+            if tier == Tier::Cmdline && !tiers.has(Tier::Stat) && self.is_empty(tier) {
+                // Only `stat` tells a process without arguments from one that cannot have any.
+                self.read_tier(proc, process, Tier::Stat)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the process is still the one that was opened.
+    fn alive(&self, proc: BorrowedFd<'_>, process: &Process) -> bool {
+        match (&process.directory, self.pid) {
+            (Some(directory), _) => fd::stat_at(directory.as_fd(), c"stat").is_ok(),
+            (None, Some(pid)) => fd::stat_at(proc, Path::of(pid, c"stat").as_c_str()).is_ok(),
+            (None, None) => false,
+        }
+    }
+
+    fn read_tier(&mut self, proc: BorrowedFd<'_>, process: &Process, tier: Tier) -> Result<(), Vanished> {
+        let Some((name, max)) = self.file(tier) else {
+            if tier == Tier::Owner {
+                self.owner = Some(self.read_owner(proc, process)?);
+            }
+            return Ok(());
+        };
+        let result = match &process.directory {
+            Some(directory) => self.fill(directory.as_fd(), name, tier, max),
+            None => {
+                let pid = self.pid.ok_or(Vanished)?;
+                self.fill(proc, Path::of(pid, name).as_c_str(), tier, max)
+            }
+        };
+        let outcome = match result {
+            Ok((length, cut)) => Outcome::Read { length, cut },
+            Err(Errno::ENOENT | Errno::ESRCH) if tier == Tier::Stat || !self.alive(proc, process) => {
+                return Err(Vanished);
+            }
+            Err(Errno::ENOENT | Errno::ESRCH) => Outcome::Absent,
+            Err(e) => Outcome::Failed(e),
+        };
+        if let Some(file) = self.files.get_mut(tier as usize) {
+            file.outcome = outcome;
+        }
+        Ok(())
+    }
+
+    fn read_owner(&self, proc: BorrowedFd<'_>, process: &Process) -> Result<(u32, u32), Vanished> {
+        let st = match (&process.directory, self.pid) {
+            (Some(directory), _) => fd::stat(directory.as_fd()),
+            (None, Some(pid)) => fd::stat_at(proc, Path::of(pid, c"").as_c_str()),
+            (None, None) => Err(Errno::ESRCH),
+        };
+        st.map(|st| (st.st_uid, st.st_gid)).map_err(|_| Vanished)
+    }
+
+    /// The name of a tier's file and how much of it is read.
+    fn file(&self, tier: Tier) -> Option<(&'static CStr, usize)> {
+        match tier {
+            Tier::Listing | Tier::Owner => None,
+            Tier::Stat => Some((c"stat", STAT_MAX)),
+            Tier::Cmdline => Some((c"cmdline", self.cell_max)),
+            Tier::Status => Some((c"status", STATUS_MAX)),
+            Tier::Limits => Some((c"limits", SMALL_FILE_MAX)),
+            Tier::Exe => Some((c"exe", self.cell_max)),
+            Tier::Cwd => Some((c"cwd", self.cell_max)),
+            Tier::Root => Some((c"root", self.cell_max)),
+            Tier::Io => Some((c"io", SMALL_FILE_MAX)),
+            Tier::Environ => Some((c"environ", self.cell_max)),
+        }
+    }
+
+    fn fill(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: &CStr,
+        tier: Tier,
+        max: usize,
+    ) -> Result<(usize, bool), Errno> {
+        let Some(file) = self.files.get_mut(tier as usize) else { return Err(Errno::EINVAL) };
+        if matches!(tier, Tier::Exe | Tier::Cwd | Tier::Root) {
+            let target = fd::read_link(dir, name)?;
+            let cut = target.len() > max;
+            file.bytes = target;
+            return Ok((file.bytes.len().min(max), cut));
+        }
+        // One byte more than is kept says whether there was more.
+        file.bytes.resize(max.saturating_add(1), 0);
+        let open = fd::open_read(dir, name)?;
+        let length = fd::read_start(&open, &mut file.bytes)?;
+        Ok((length.min(max), length > max))
+    }
+
+    fn is_empty(&self, tier: Tier) -> bool {
+        let outcome = self.files.get(tier as usize).map(|f| f.outcome);
+        outcome == Some(Outcome::Read { length: 0, cut: false })
+    }
+
+    /// What was read, parsed.
+    #[must_use]
+    pub fn record(&self) -> Option<Record<'_>> {
+        let pid = self.pid?;
+        let content = |tier: Tier| self.files.get(tier as usize).and_then(File::content);
+        let status = content(Tier::Status).map(|(bytes, cut)| Status::new(bytes, !cut));
+        Some(Record {
+            pid,
+            page_size: self.page_size,
+            owner: self.owner,
+            files: &self.files,
+            stat: content(Tier::Stat).and_then(|(bytes, _)| stat::parse(bytes)),
+            groups: status.as_ref().and_then(Status::groups).map(Iterator::collect),
+            status,
+            io: content(Tier::Io).map(|(bytes, _)| io::parse(bytes)),
+            limits: content(Tier::Limits).and_then(|(bytes, _)| limits::parse(bytes)),
+        })
+    }
+}
+
+impl File {
+    fn content(&self) -> Option<(&[u8], bool)> {
+        match self.outcome {
+            Outcome::Read { length, cut } => self.bytes.get(..length).map(|bytes| (bytes, cut)),
+            Outcome::Unread | Outcome::Failed(_) | Outcome::Absent => None,
+        }
+    }
+}
+
+impl Record<'_> {
+    /// When it started, if `stat` was read.
+    #[must_use]
+    pub fn starttime(&self) -> Option<u64> {
+        self.stat.as_ref().map(|s| s.starttime)
+    }
+
+    /// Whether the number that was asked for is a thread's: `/proc` has a directory for each, though it lists processes
+    /// only. Known if `status` was read.
+    #[must_use]
+    pub fn is_thread(&self) -> bool {
+        let group = self.status.as_ref().and_then(|s| s.number(StatusField::Tgid));
+        group.is_some_and(|tgid| tgid != u64::from(self.pid.get()))
+    }
+
+    /// The value of a column.
+    #[must_use]
+    pub fn value(&self, column: &Column) -> Value<'_> {
+        let Some(file) = self.files.get(column.tier as usize) else { return Value::Undefined };
+        match file.outcome {
+            Outcome::Failed(e) => return Value::Denied(e as i32),
+            Outcome::Absent => return Value::Undefined,
+            Outcome::Unread | Outcome::Read { .. } => {}
+        }
+        let found = match column.source {
+            Source::Pid => Some(Value::Unsigned(u64::from(self.pid.get()))),
+            Source::Uid => self.owner.map(|(uid, _)| Value::Unsigned(u64::from(uid))),
+            Source::Gid => self.owner.map(|(_, gid)| Value::Unsigned(u64::from(gid))),
+            Source::Stat(get) => self.stat.as_ref().map(get),
+            Source::StatPages(get) => {
+                self.stat.as_ref().map(|s| Value::Unsigned(get(s).saturating_mul(self.page_size)))
+            }
+            Source::Status(field) => self.status.as_ref().and_then(|s| s.number(field)).map(Value::Unsigned),
+            Source::Groups => self.groups.as_deref().map(Value::Groups),
+            Source::Io(get) => self.io.as_ref().and_then(get).map(Value::Unsigned),
+            Source::Limits => self.limits.as_ref().map(Value::Limits),
+            Source::Cmdline | Source::Argv | Source::Link | Source::Environ => {
+                return self.text(column.source, file);
+            }
+        };
+        found.unwrap_or(match file.outcome {
+            // The line that was asked for may stand in the part that was not read.
+            Outcome::Read { cut: true, .. } => Value::Denied(Errno::EOVERFLOW as i32),
+            _ => Value::Undefined,
+        })
+    }
+
+    fn text<'a>(&'a self, source: Source, file: &'a File) -> Value<'a> {
+        let Some((bytes, cut)) = file.content() else { return Value::Undefined };
+        let memory = !self.stat.as_ref().is_some_and(Stat::has_no_memory);
+        match source {
+            _ if bytes.is_empty() && !memory => Value::Undefined,
+            Source::Argv => Value::Arguments { bytes, cut },
+            Source::Environ => Value::Variables { bytes, cut },
+            _ if cut => Value::Cut(bytes),
+            Source::Cmdline => Value::Bytes(cmdline::trimmed(bytes)),
+            _ => Value::Bytes(bytes),
+        }
+    }
+}
+
+/// An opened process.
+#[derive(Debug)]
+pub struct Process {
+    directory: Option<OwnedFd>,
+}
+
+/// `PID/name`, or `PID` alone, on the stack.
+struct Path {
+    bytes: [u8; Self::ROOM],
+}
+
+impl Path {
+    /// A pid of seven digits, a slash, the longest file name, NUL.
+    const ROOM: usize = 24;
+
+    fn of(pid: Pid, name: &CStr) -> Self {
+        let mut bytes = [0; Self::ROOM];
+        let mut digits = [0; 10];
+        let mut n = pid.get();
+        let mut first = digits.len();
+        while let Some(slot) = first.checked_sub(1).filter(|_| n > 0).and_then(|at| digits.get_mut(at)) {
+            *slot = b'0' + u8::try_from(n % 10).unwrap_or(0);
+            n /= 10;
+            first -= 1;
+        }
+        let slash: &[u8] = if name.is_empty() { b"" } else { b"/" };
+        let text = digits.get(first..).unwrap_or_default().iter().chain(slash).chain(name.to_bytes());
+        // The last byte stays NUL; every name of this file leaves room.
+        for (slot, byte) in bytes.iter_mut().take(Self::ROOM - 1).zip(text) {
+            *slot = *byte;
+        }
+        Self { bytes }
+    }
+
+    fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_what_they_would_be_by_hand() {
+        let path = |n, name| Path::of(Pid::new(n).unwrap(), name).as_c_str().to_owned();
+        assert_eq!(path(1, c""), c"1".to_owned());
+        assert_eq!(path(4_194_304, c"environ"), c"4194304/environ".to_owned());
+        assert_eq!(path(1000, c"stat"), c"1000/stat".to_owned());
+    }
+}

@@ -1,0 +1,169 @@
+//! The value of one cell, whatever file it came from: what conditions compare and what goes on the wire.
+#![forbid(unsafe_code)]
+
+use crate::proc::parse::limits::{Bound, LimitName, ProcessLimits};
+use crate::proc::parse::state::State;
+use crate::proc::parse::{cmdline, environ};
+use crate::wire::atoms::{self, Atom};
+use crate::wire::write::Writer;
+
+/// A cell.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// A count, a size, an id.
+    Unsigned(u64),
+    /// A number that can be negative.
+    Signed(i64),
+    /// Bytes as the kernel has them.
+    Bytes(&'a [u8]),
+    /// The first part of bytes that were longer than the cell may be.
+    Cut(&'a [u8]),
+    /// Arguments, each ended by NUL; with `cut`, the last may be a part and others may follow.
+    Arguments {
+        /// `cmdline` as it was read.
+        bytes: &'a [u8],
+        /// There was more.
+        cut: bool,
+    },
+    /// Environment variables, likewise.
+    Variables {
+        /// `environ` as it was read.
+        bytes: &'a [u8],
+        /// There was more.
+        cut: bool,
+    },
+    /// What the process is doing.
+    State(State),
+    /// Supplementary groups, as `status` prints them.
+    Groups(&'a [u32]),
+    /// Soft and hard limits.
+    Limits(&'a ProcessLimits),
+    /// Does not apply to this process.
+    Undefined,
+    /// The kernel refused; its errno.
+    Denied(i32),
+}
+
+impl Value<'_> {
+    /// Whether the kernel refused it to us.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        matches!(self, Self::Denied(libc::EACCES | libc::EPERM))
+    }
+
+    /// Whether there was more than the cell holds.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        matches!(self, Self::Cut(_) | Self::Arguments { cut: true, .. } | Self::Variables { cut: true, .. })
+    }
+
+    /// Writes the cell as one term.
+    pub fn write(&self, w: &mut Writer) {
+        match *self {
+            Self::Unsigned(n) => w.uint(n),
+            Self::Signed(n) => w.int(n),
+            Self::Bytes(bytes) => w.binary(bytes),
+            Self::Cut(bytes) => {
+                mark_cut(w, true);
+                w.binary(bytes);
+            }
+            Self::Arguments { bytes, cut } => {
+                mark_cut(w, cut);
+                list(w, cmdline::arguments(bytes));
+            }
+            Self::Variables { bytes, cut } => {
+                mark_cut(w, cut);
+                list(w, environ::variables(bytes));
+            }
+            Self::State(state) => w.atom(state_atom(state)),
+            Self::Groups(groups) => {
+                let mark = w.begin_list();
+                groups.iter().for_each(|g| w.uint(u64::from(*g)));
+                w.end_list(mark, groups.len());
+            }
+            Self::Limits(limits) => write_limits(limits, w),
+            Self::Undefined => w.atom(atoms::UNDEFINED),
+            Self::Denied(errno) => {
+                w.tuple(2);
+                w.atom(atoms::ERROR);
+                w.atom(atoms::errno(errno));
+            }
+        }
+    }
+}
+
+fn mark_cut(w: &mut Writer, cut: bool) {
+    if cut {
+        w.tuple(2);
+        w.atom(atoms::TRUNCATED);
+    }
+}
+
+fn list<'a>(w: &mut Writer, items: impl Iterator<Item = &'a [u8]>) {
+    let mark = w.begin_list();
+    let mut n: usize = 0;
+    for item in items {
+        w.binary(item);
+        n = n.saturating_add(1);
+    }
+    w.end_list(mark, n);
+}
+
+fn write_limits(limits: &ProcessLimits, w: &mut Writer) {
+    w.map(limits.0.len());
+    for (name, soft, hard) in &limits.0 {
+        w.atom(limit_atom(*name));
+        w.tuple(2);
+        for bound in [soft, hard] {
+            match bound {
+                Bound::Value(n) => w.uint(*n),
+                Bound::Unlimited => w.atom(atoms::UNLIMITED),
+            }
+        }
+    }
+}
+
+fn limit_atom(name: LimitName) -> Atom {
+    match name {
+        LimitName::CpuTime => atoms::CPU_TIME,
+        LimitName::FileSize => atoms::FILE_SIZE,
+        LimitName::DataSize => atoms::DATA_SIZE,
+        LimitName::StackSize => atoms::STACK_SIZE,
+        LimitName::CoreFileSize => atoms::CORE_FILE_SIZE,
+        LimitName::ResidentSet => atoms::RESIDENT_SET,
+        LimitName::Processes => atoms::PROCESSES,
+        LimitName::OpenFiles => atoms::OPEN_FILES,
+        LimitName::LockedMemory => atoms::LOCKED_MEMORY,
+        LimitName::AddressSpace => atoms::ADDRESS_SPACE,
+        LimitName::FileLocks => atoms::FILE_LOCKS,
+        LimitName::PendingSignals => atoms::PENDING_SIGNALS,
+        LimitName::MsgqueueSize => atoms::MSGQUEUE_SIZE,
+        LimitName::NicePriority => atoms::NICE_PRIORITY,
+        LimitName::RealtimePriority => atoms::REALTIME_PRIORITY,
+        LimitName::RealtimeTimeout => atoms::REALTIME_TIMEOUT,
+    }
+}
+
+/// Every state with its atom, for both directions.
+const STATES: &[(State, Atom)] = &[
+    (State::Running, atoms::RUNNING),
+    (State::Sleeping, atoms::SLEEPING),
+    (State::DiskSleep, atoms::DISK_SLEEP),
+    (State::Stopped, atoms::STOPPED),
+    (State::TracingStop, atoms::TRACING_STOP),
+    (State::Zombie, atoms::ZOMBIE),
+    (State::Dead, atoms::DEAD),
+    (State::Idle, atoms::IDLE),
+    (State::Parked, atoms::PARKED),
+    (State::Unknown, atoms::UNKNOWN),
+];
+
+fn state_atom(state: State) -> Atom {
+    STATES.iter().find(|(s, _)| *s == state).map_or(atoms::UNKNOWN, |(_, atom)| *atom)
+}
+
+/// The state of that name.
+#[must_use]
+pub fn state_named(name: &str) -> Option<State> {
+    STATES.iter().find(|(_, atom)| atom.name() == name).map(|(state, _)| *state)
+}

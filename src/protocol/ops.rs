@@ -1,0 +1,49 @@
+//! The op table: the rows of every feature, and those of the port itself.
+#![forbid(unsafe_code)]
+
+use crate::op::{Op, OpRow, Role};
+use crate::proc;
+
+/// Operations about the port, in every role.
+const PORT: &[OpRow] = &[OpRow {
+    op: Op::Info,
+    name: "info",
+    role: Role::Proc,
+    capabilities: &[],
+    policy_key: None,
+    summary: "counters of the port",
+}];
+
+const TABLE: &[&[OpRow]] = &[PORT, proc::ops::ROWS];
+
+/// The rows that a role answers.
+pub fn of(role: Role) -> impl Iterator<Item = &'static OpRow> {
+    TABLE.iter().flat_map(|rows| rows.iter()).filter(move |row| row.role == role)
+}
+
+/// The row of that name, if the role answers it.
+#[must_use]
+pub fn named(role: Role, name: &str) -> Option<&'static OpRow> {
+    of(role).find(|row| row.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_has_one_row() {
+        for op in [Op::Info, Op::Process, Op::Processes] {
+            assert_eq!(of(Role::Proc).filter(|row| row.op == op).count(), 1, "{op:?}");
+        }
+        let mut names: Vec<_> = of(Role::Proc).map(|row| row.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), of(Role::Proc).count());
+    }
+
+    #[test]
+    fn what_raises_a_capability_has_a_policy_key() {
+        assert!(of(Role::Proc).all(|row| row.capabilities.is_empty() || row.policy_key.is_some()));
+    }
+}

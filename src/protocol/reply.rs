@@ -1,0 +1,143 @@
+//! Answers, straight into the output buffer.
+#![forbid(unsafe_code)]
+
+use crate::error::{RequestError, Step, Why};
+use crate::ids::RequestId;
+use crate::wire::atoms::{self, Atom};
+use crate::wire::write::Writer;
+
+/// `{ok, Id, Value}`; `value` writes exactly one term.
+pub fn ok(w: &mut Writer, id: RequestId, value: impl FnOnce(&mut Writer)) {
+    let frame = w.start_frame();
+    head(w, atoms::OK, id, 3);
+    value(w);
+    w.end_frame(frame);
+}
+
+/// `{error, Id, Error}`.
+pub fn error(w: &mut Writer, id: RequestId, error: &RequestError) {
+    let frame = w.start_frame();
+    head(w, atoms::ERROR, id, 3);
+    write_error(w, error);
+    w.end_frame(frame);
+}
+
+/// `{rows, Id, Columns, Rows}`; `columns` is `None` after the first chunk, `rows` are encoded tuples.
+pub fn rows(
+    w: &mut Writer,
+    id: RequestId,
+    columns: Option<&mut dyn Iterator<Item = Atom>>,
+    rows: &[u8],
+    count: usize,
+) {
+    let frame = w.start_frame();
+    head(w, atoms::ROWS, id, 4);
+    match columns {
+        None => w.atom(atoms::SAME),
+        Some(names) => {
+            let mark = w.begin_list();
+            let n = names.map(|name| w.atom(name)).count();
+            w.end_list(mark, n);
+        }
+    }
+    w.list(count);
+    if count > 0 {
+        w.raw(rows);
+        w.nil();
+    }
+    w.end_frame(frame);
+}
+
+fn head(w: &mut Writer, tag: Atom, id: RequestId, arity: usize) {
+    w.tuple(arity);
+    w.atom(tag);
+    w.uint(id.get());
+}
+
+fn write_error(w: &mut Writer, error: &RequestError) {
+    match error {
+        RequestError::Timeout => w.atom(atoms::TIMEOUT),
+        RequestError::Overloaded => w.atom(atoms::OVERLOADED),
+        RequestError::Cancelled => w.atom(atoms::CANCELLED),
+        RequestError::NoProcess => w.atom(atoms::ESRCH),
+        RequestError::DeniedByPolicy(rule, hint) => {
+            tagged(w, atoms::DENIED_BY_POLICY, 3);
+            w.text(rule);
+            w.text(hint);
+        }
+        RequestError::NotPermitted(missing, hint) => {
+            tagged(w, atoms::NOT_PERMITTED, 3);
+            let mark = w.begin_list();
+            missing.iter().for_each(|c| w.atom(atoms::named(c.name())));
+            w.end_list(mark, missing.len());
+            w.text(hint);
+        }
+        RequestError::Unsupported(what) => {
+            tagged(w, atoms::UNSUPPORTED, 2);
+            w.binary(what);
+        }
+        RequestError::Posix(errno, what) => {
+            tagged(w, atoms::POSIX, 3);
+            w.atom(atoms::errno(*errno));
+            w.text(what);
+        }
+        RequestError::BadRequest(path, why) => {
+            tagged(w, atoms::BAD_REQUEST, 3);
+            write_path(w, path);
+            write_why(w, why);
+        }
+        RequestError::BadFrame(offset, why) => {
+            tagged(w, atoms::BAD_FRAME, 3);
+            w.uint(*offset);
+            w.atom(atoms::named(why));
+        }
+    }
+}
+
+fn write_path(w: &mut Writer, path: &[Step]) {
+    let mark = w.begin_list();
+    for step in path {
+        match step {
+            Step::Key(key) => w.atom(atoms::named(key)),
+            Step::Unknown(name) => w.binary(name),
+            Step::Index(n) => w.uint(*n),
+        }
+    }
+    w.end_list(mark, path.len());
+}
+
+fn write_why(w: &mut Writer, why: &Why) {
+    match why {
+        Why::UnknownKey => w.atom(atoms::UNKNOWN_KEY),
+        Why::Missing => w.atom(atoms::MISSING),
+        Why::Duplicate => w.atom(atoms::DUPLICATE),
+        Why::Empty => w.atom(atoms::EMPTY),
+        Why::InFlight => w.atom(atoms::IN_FLIGHT),
+        Why::Expected(what) => {
+            tagged(w, atoms::EXPECTED, 2);
+            w.atom(atoms::named(what));
+        }
+        Why::Range(min, max) => {
+            tagged(w, atoms::RANGE, 3);
+            w.uint(*min);
+            w.uint(*max);
+        }
+        Why::TooMany(max) => {
+            tagged(w, atoms::TOO_MANY, 2);
+            w.uint(*max);
+        }
+        Why::UnknownColumn(name) => {
+            tagged(w, atoms::UNKNOWN_COLUMN, 2);
+            w.binary(name);
+        }
+        Why::NotComparable(column) => {
+            tagged(w, atoms::NOT_COMPARABLE, 2);
+            w.atom(atoms::named(column));
+        }
+    }
+}
+
+fn tagged(w: &mut Writer, tag: Atom, arity: usize) {
+    w.tuple(arity);
+    w.atom(tag);
+}

@@ -1,0 +1,141 @@
+//! What the process is to the kernel: prctl(2), resource limits, signals, environment, identity.
+
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal};
+
+/// `PR_SET_MDWE`, `PR_GET_MDWE` and `PR_MDWE_REFUSE_EXEC_GAIN` (include/uapi/linux/prctl.h, Linux 6.3).
+const PR_SET_MDWE: i32 = 65;
+const PR_GET_MDWE: i32 = 66;
+const PR_MDWE_REFUSE_EXEC_GAIN: u64 = 1;
+
+/// A prctl(2) whose arguments are plain numbers.
+pub(super) fn prctl(option: i32, argument: u64) -> Result<i32, Errno> {
+    // SAFETY: every option used in this folder takes integers only; the kernel reads no memory through them.
+    let r = unsafe { libc::prctl(option, argument, 0_u64, 0_u64, 0_u64) };
+    Errno::result(r)
+}
+
+/// Not dumpable: no core file, and `/proc/PID` belongs to root, so that other processes of the same user cannot read
+/// memory, descriptors or environment, nor attach.
+pub fn forbid_dumps() -> Result<(), Errno> {
+    nix::sys::prctl::set_dumpable(false)
+}
+
+/// Whether a dump is possible.
+pub fn dumpable() -> Result<bool, Errno> {
+    nix::sys::prctl::get_dumpable()
+}
+
+/// The kernel kills this process when its parent ends.
+pub fn die_with_parent() -> Result<(), Errno> {
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
+}
+
+/// Whether the kernel will do so: it forgets it when credentials grow.
+pub fn dies_with_parent() -> Result<bool, Errno> {
+    nix::sys::prctl::get_pdeathsig().map(|s| s == Some(Signal::SIGKILL))
+}
+
+/// The parent's pid.
+pub fn parent() -> i32 {
+    nix::unistd::getppid().as_raw()
+}
+
+/// No exec can give this process anything.
+pub fn forbid_new_privileges() -> Result<(), Errno> {
+    nix::sys::prctl::set_no_new_privs()
+}
+
+/// Whether that holds already: then the file's capabilities were ignored when it was started.
+pub fn no_new_privileges() -> Result<bool, Errno> {
+    nix::sys::prctl::get_no_new_privs()
+}
+
+/// No memory becomes executable any more. `Ok(false)` on kernels before 6.3, which do not know it.
+pub fn forbid_executable_memory() -> Result<bool, Errno> {
+    match prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN) {
+        Ok(_) => Ok(prctl(PR_GET_MDWE, 0)? == 1),
+        Err(Errno::EINVAL) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Every signal to its default and none blocked; the two that would end the program when a reader goes are ignored.
+///
+/// The BEAM hands SIGPIPE and SIGFPE on as ignored; std's handlers for stack overflow are of no use once seccomp
+/// forbids what they call.
+pub fn reset_signals() -> Result<(), Errno> {
+    for signal in Signal::iterator() {
+        let handler = match signal {
+            Signal::SIGKILL | Signal::SIGSTOP => continue,
+            Signal::SIGPIPE | Signal::SIGXFSZ => SigHandler::SigIgn,
+            _ => SigHandler::SigDfl,
+        };
+        // SAFETY: no handler is installed, only the kernel's own dispositions.
+        unsafe { nix::sys::signal::signal(signal, handler) }?;
+    }
+    nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
+}
+
+/// Forgets the environment: the BEAM's is full of secrets, and none of it is input.
+pub fn clear_environment() {
+    unsafe extern "C" {
+        static mut environ: *mut *mut libc::c_char;
+    }
+    // SAFETY: the program has one thread, and this runs before anything reads the environment. The block that the
+    // kernel laid out is writable and every string in it ends in NUL; `clearenv` then drops the pointers.
+    unsafe {
+        let mut entry = environ;
+        while !entry.is_null() && !(*entry).is_null() {
+            let length = libc::strlen(*entry);
+            std::ptr::write_bytes(*entry, 0, length);
+            entry = entry.add(1);
+        }
+        libc::clearenv();
+    }
+}
+
+/// Files that the program might ever make are its own; no directory is kept busy.
+pub fn neutral_directory() -> Result<(), Errno> {
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o077));
+    nix::unistd::chdir(c"/")
+}
+
+/// Lowers a limit to `value`, soft and hard; one that is lower already stays.
+pub fn lower_limit(resource: Resource, value: u64) -> Result<(), Errno> {
+    let (_, hard) = getrlimit(resource)?;
+    let value = value.min(hard);
+    setrlimit(resource, value, value)?;
+    (getrlimit(resource)? == (value, value)).then_some(()).ok_or(Errno::EPERM)
+}
+
+/// The soft limit.
+pub fn limit(resource: Resource) -> Result<u64, Errno> {
+    getrlimit(resource).map(|(soft, _)| soft)
+}
+
+/// Whether the effective user is root.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Bytes of a page.
+pub fn page_size() -> u64 {
+    sysconf(nix::unistd::SysconfVar::PAGE_SIZE, 4096)
+}
+
+/// Clock ticks in a second, the unit of times in `/proc`.
+pub fn ticks_per_second() -> u64 {
+    sysconf(nix::unistd::SysconfVar::CLK_TCK, 100)
+}
+
+fn sysconf(var: nix::unistd::SysconfVar, default: u64) -> u64 {
+    nix::unistd::sysconf(var).ok().flatten().and_then(|n| u64::try_from(n).ok()).unwrap_or(default)
+}
+
+/// Ends at once, without destructors or exit handlers: nothing of ours needs them, and what does not run cannot fail.
+pub fn exit_now(code: u8) -> ! {
+    // SAFETY: `_exit` takes a number and does not come back.
+    unsafe { libc::_exit(i32::from(code)) }
+}

@@ -1,0 +1,103 @@
+//! Typed getters: from a term that the scan accepted to a value of a schema, or an error that says where and why.
+//! Unknown and repeated keys are errors; nothing is ignored, since what a client misspells it believes in.
+#![forbid(unsafe_code)]
+
+use super::term::{Items, Pairs, Term};
+use crate::error::{RequestError, Step, Why};
+
+/// Where in a request the reader stands. It lives on the stack; a path is only made when there is an error to tell.
+#[derive(Clone, Copy, Debug)]
+pub enum At<'p> {
+    /// The outermost term.
+    Top,
+    /// The value of a key.
+    Key(&'p At<'p>, &'static str),
+    /// An element, from 1.
+    Index(&'p At<'p>, u64),
+}
+
+impl At<'_> {
+    fn steps(&self, more: usize) -> Vec<Step> {
+        let mut steps = match self {
+            Self::Top => return Vec::with_capacity(more),
+            Self::Key(parent, _) | Self::Index(parent, _) => parent.steps(more.saturating_add(1)),
+        };
+        match self {
+            Self::Top => {}
+            Self::Key(_, key) => steps.push(Step::Key(key)),
+            Self::Index(_, n) => steps.push(Step::Index(*n)),
+        }
+        steps
+    }
+
+    /// An error at this place.
+    #[must_use]
+    pub fn error(&self, why: Why) -> RequestError {
+        RequestError::BadRequest(self.steps(0), why)
+    }
+
+    /// An error about a key below this place that the schema does not have.
+    fn unknown(&self, key: &Term<'_>) -> RequestError {
+        let name = match key {
+            Term::Atom(name) => name.as_bytes().to_vec(),
+            Term::Binary(bytes) => bytes.to_vec(),
+            _ => return self.error(Why::Expected("atom")),
+        };
+        let mut steps = self.steps(1);
+        steps.push(Step::Unknown(name));
+        RequestError::BadRequest(steps, Why::UnknownKey)
+    }
+}
+
+/// The values of a map's `keys`, in their order.
+pub fn fields<'a, const N: usize>(
+    pairs: Pairs<'a>,
+    at: &At<'_>,
+    keys: [&'static str; N],
+) -> Result<[Option<Term<'a>>; N], RequestError> {
+    let mut values = [None; N];
+    for (key, value) in pairs {
+        let name = if let Term::Atom(name) = key { Some(name) } else { None };
+        let found = keys.iter().zip(values.iter_mut()).find(|(k, _)| name == Some(**k));
+        let Some((key, slot)) = found else { return Err(at.unknown(&key)) };
+        if slot.replace(value).is_some() {
+            return Err(At::Key(at, key).error(Why::Duplicate));
+        }
+    }
+    Ok(values)
+}
+
+/// A map.
+pub fn map<'a>(term: Term<'a>, at: &At<'_>) -> Result<Pairs<'a>, RequestError> {
+    if let Term::Map(pairs) = term { Ok(pairs) } else { Err(at.error(Why::Expected("map"))) }
+}
+
+/// A list of at most `max` elements.
+pub fn list<'a>(term: Term<'a>, at: &At<'_>, max: usize) -> Result<Items<'a>, RequestError> {
+    match term {
+        Term::List(items) if items.len() <= max => Ok(items),
+        Term::List(_) => Err(at.error(Why::TooMany(u64::try_from(max).unwrap_or(u64::MAX)))),
+        _ => Err(at.error(Why::Expected("list"))),
+    }
+}
+
+/// An integer from `min` to `max`.
+pub fn integer(term: Term<'_>, at: &At<'_>, min: u64, max: u64) -> Result<u64, RequestError> {
+    match term {
+        Term::Integer(n) => u64::try_from(n)
+            .ok()
+            .filter(|n| (min..=max).contains(n))
+            .ok_or_else(|| at.error(Why::Range(min, max))),
+        _ => Err(at.error(Why::Expected("integer"))),
+    }
+}
+
+/// An atom.
+pub fn atom<'a>(term: Term<'a>, at: &At<'_>) -> Result<&'a str, RequestError> {
+    if let Term::Atom(name) = term { Ok(name) } else { Err(at.error(Why::Expected("atom"))) }
+}
+
+/// A binary.
+pub fn binary<'a>(term: Term<'a>, at: &At<'_>) -> Result<&'a [u8], RequestError> {
+    if let Term::Binary(bytes) = term { Ok(bytes) } else { Err(at.error(Why::Expected("binary"))) }
+}
