@@ -108,7 +108,7 @@ check(Term, _, Path) when is_atom(Term) ->
     accept(byte_size(atom_to_binary(Term)) =< ?ATOM_BYTES_MAX, Path, atom);
 check(Term, _, Path) when is_integer(Term) ->
     accept(abs(Term) < ?INTEGER_LIMIT, Path, integer);
-check([], _, _) -> ok;
+check(Empty, _, _) when Empty =:= []; Empty =:= {}; Empty =:= #{} -> ok;
 check(Term, Level, Path) when Level > ?DEPTH_MAX, (is_list(Term) orelse is_tuple(Term) orelse is_map(Term)) ->
     throw({Path, too_deep});
 check(Term, Level, Path) when is_list(Term) -> check_list(Term, 1, Level + 1, Path);

@@ -1,7 +1,7 @@
 %% @private What happens, told to whoever asked: `telemetry' when it is loaded, the `event_handler' of a server, the log.
 -module(portcullis_events).
 
--export([telemetry/3, up/3, down/4]).
+-export([telemetry/3, up/3, down/4, show_log/0]).
 -export_type([event/0]).
 
 -include_lib("kernel/include/logger.hrl").
@@ -36,6 +36,19 @@ down(Handler, Error, Retry, #{repeated := Repeated} = Metadata) ->
     end,
     telemetry([portcullis, port, down], #{count => 1}, Metadata#{reason => Error}),
     tell(Handler, {down, Error}).
+
+%% OTP's default handler, as it comes, stops every domain that is not OTP's own: a program that refuses to start would
+%% be a secret. Handlers that somebody has set up to log by default are left alone.
+-spec show_log() -> ok.
+show_log() ->
+    case logger:get_handler_config(default) of
+        {ok, #{filter_default := stop}} ->
+            Filter = {fun logger_filters:domain/2, {log, sub, [portcullis]}},
+            %% The second server of a node finds it there.
+            _ = logger:add_handler_filter(default, portcullis, Filter),
+            ok;
+        _ -> ok
+    end.
 
 %% A handler is the user's code in the connection's process: its mistake is logged, not ours to die of.
 tell(undefined, _) -> ok;

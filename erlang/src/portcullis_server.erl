@@ -30,6 +30,7 @@ where(Server) -> Server.
 -spec init(portcullis_opts:config()) -> {ok, #state{}} | {stop, portcullis:error()}.
 init(#{roles := Roles, required := Required} = Config) ->
     _ = process_flag(trap_exit, true),
+    ok = portcullis_events:show_log(),
     Connections = maps:from_list([{Role, connection(Role, Config)} || Role <- Roles, Role =:= proc]),
     State = #state{config = Config, connections = Connections},
     case Required of

@@ -1,21 +1,19 @@
 //! `portcullis port`: the whole way from a fresh process to the end of the conversation.
 #![forbid(unsafe_code)]
 
-use std::process::ExitCode;
-
 use crate::error::{Reason, Refusal};
 use crate::exec;
 use crate::harden::{self, Start};
 use crate::policy::Policy;
 use crate::proc::hidden;
 use crate::protocol::hello;
-use crate::sys::fd;
+use crate::sys::{fd, process};
 use crate::wire::write::Writer;
 
-/// Serves, or says why not.
-pub fn run(start: Start) -> ExitCode {
+/// Serves, or says why not. Ends without std's clean-up, which calls what seccomp no longer allows.
+pub fn run(start: Start) -> ! {
     match serve(start) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => process::exit_now(0),
         Err(refusal) => refuse(&refusal),
     }
 }
@@ -47,7 +45,7 @@ fn check_stdio() -> Result<(), Refusal> {
 }
 
 /// Says why not, to the peer if there can be one and to the log otherwise, and ends.
-pub fn refuse(refusal: &Refusal) -> ExitCode {
+pub fn refuse(refusal: &Refusal) -> ! {
     let code = refusal.reason.code();
     let told = fd::is_pipe_or_socket(fd::stdout()) && {
         let mut w = Writer::new();
@@ -62,5 +60,5 @@ pub fn refuse(refusal: &Refusal) -> ExitCode {
             refusal.fix
         );
     }
-    ExitCode::from(code)
+    process::exit_now(code)
 }

@@ -75,8 +75,29 @@ pub fn reset_signals() -> Result<(), Errno> {
         // SAFETY: no handler is installed, only the kernel's own dispositions.
         unsafe { nix::sys::signal::signal(signal, handler) }?;
     }
+    for signal in FIRST_REAL_TIME..=LAST_SIGNAL {
+        // `struct sigaction` of the kernel: handler (SIG_DFL is 0), flags, restorer, mask. libc keeps 32 and 33 to itself and
+        // sets neither, but a parent can hand them on as ignored.
+        let default = [0_u64; 4];
+        // SAFETY: the kernel reads at most `default`; it writes nothing, as no old action is asked for.
+        let r = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default.as_ptr(),
+                std::ptr::null::<u64>(),
+                MASK_BYTES,
+            )
+        };
+        Errno::result(r)?;
+    }
     nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
 }
+
+const FIRST_REAL_TIME: i32 = 32;
+const LAST_SIGNAL: i32 = 64;
+/// Bytes of the kernel's signal mask.
+const MASK_BYTES: usize = 8;
 
 /// Forgets the environment: the BEAM's is full of secrets, and none of it is input.
 pub fn clear_environment() {
