@@ -103,6 +103,7 @@ install_role() { # ROLE
     choose_binary "$1"
     new=$(mktemp "$dest/.portcullis-$1.XXXXXX")
     trap 'rm -f -- "$new"' EXIT
+    trap 'exit 130' INT TERM
     cat -- "$source" >"$new"
     chown "root:$group" "$new"
     chmod 0750 "$new"
