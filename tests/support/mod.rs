@@ -91,6 +91,15 @@ impl Port {
         self.input.as_mut().unwrap()
     }
 
+    /// The input, for another thread to write to.
+    pub fn take_input(&mut self) -> ChildStdin {
+        self.input.take().unwrap()
+    }
+
+    pub fn give_input(&mut self, input: ChildStdin) {
+        self.input = Some(input);
+    }
+
     /// Bytes as they are, without a header.
     pub fn write(&mut self, bytes: &[u8]) {
         self.input().write_all(bytes).unwrap();
