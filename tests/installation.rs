@@ -144,3 +144,30 @@ fn a_low_limit_of_descriptors_is_refused_or_served_but_never_a_crash() {
         }
     }
 }
+
+#[test]
+fn the_doctor_finds_the_same_from_a_terminal_and_mends_in_words() {
+    let Some(f) = fixtures() else { return };
+    let doctor = |installation: &str, options: &[&str]| {
+        let program = f.program(installation);
+        f.command(options, &[program.to_str().unwrap(), "doctor"]).output().unwrap()
+    };
+    for (installation, options, code, reason, message, fix) in CASES {
+        let output = doctor(installation, options);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{installation} {options:?}: {text}");
+        let told =
+            text.contains(&format!("{reason} (exit {code})")) && text.contains(message) && text.contains(fix);
+        assert!(told, "{installation} {options:?}: {text}");
+    }
+    let healthy = doctor("ok", &[]);
+    assert_eq!(healthy.status.code(), Some(0), "{healthy:?}");
+    assert!(String::from_utf8(healthy.stdout).unwrap().starts_with("ok: "));
+    // About another file, and about none.
+    let program = f.program("ok");
+    let asked = f.program("mode-0755");
+    let ask = |file: &str| f.command(&[], &[program.to_str().unwrap(), "doctor", file]).output().unwrap();
+    assert_eq!(ask(asked.to_str().unwrap()).status.code(), Some(1));
+    let missing = ask("/nonexistent/portcullis-proc");
+    assert!(String::from_utf8(missing.stdout).unwrap().contains("install.sh"));
+}
