@@ -169,7 +169,13 @@ fuzz() { # SECONDS for all targets together
     within cargo +nightly fuzz build
     for target in $targets; do
         say "fuzzing $target for $each s"
-        within cargo +nightly fuzz run "$target" -- -max_total_time="$each" -rss_limit_mb=1024
+        mkdir -p "fuzz/corpus/$target"
+        case $target in
+        scan*) seeds='tests/vectors tests/vectors/hostile' ;;
+        *) seeds='' ;;
+        esac
+        # shellcheck disable=SC2086 # a list of folders
+        within cargo +nightly fuzz run "$target" "fuzz/corpus/$target" $seeds -- -max_total_time="$each"
     done
 }
 
