@@ -166,8 +166,10 @@ process(Pid, Items) ->
     {ok, row()} | {error, error()}.
 process(Server, Pid, Items) when is_list(Items) ->
     process(Server, Pid, #{items => Items});
-process(Server, Pid, Options) ->
-    portcullis_request:await(portcullis_request:send(Server, process, Options#{pid => Pid})).
+process(Server, Pid, Options) when is_map(Options) ->
+    portcullis_request:await(portcullis_request:send(Server, process, Options#{pid => Pid}));
+process(_, _, _) ->
+    {error, {bad_request, [items], {expected, list}}}.
 
 %% @equiv processes(portcullis, #{})
 -spec processes() -> {ok, [row()]} | {error, error()}.

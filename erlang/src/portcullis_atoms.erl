@@ -10,11 +10,12 @@ all() ->
                 ++ errnos()).
 
 frames() ->
-    [hello, refused, ok, error, rows, same].
+    [hello, refused, ok, error, rows, same, req, cancel].
 
 hello() ->
-    [protocol, version, role, proc, operations, features, frame_max, reply_max, credit, max_in_flight, capabilities,
-     sys_ptrace, dac_read_search, missing, findings, policy, ticks_per_s, page_size, boot_time].
+    [protocol, version, role, proc, net, operations, features, mdwe, frame_max, reply_max, credit, max_in_flight,
+     capabilities, sys_ptrace, dac_read_search, setpcap, net_admin, net_raw, audit_write, all, missing, findings,
+     policy, ticks_per_s, page_size, boot_time].
 
 refused() ->
     [code, reason, message, fix, bad_arguments, stdio_not_pipe, header_too_large, running_as_root, internal, file_mode,
@@ -23,7 +24,7 @@ refused() ->
 errors() ->
     [timeout, overloaded, cancelled, esrch, denied_by_policy, not_permitted, unsupported, posix, bad_request, bad_frame,
      unknown_key, missing, duplicate, empty, in_flight, expected, range, too_many, unknown_column, not_comparable,
-     request, integer, atom, binary, list, tuple, map, pid, columns, condition,
+     request, integer, atom, binary, list, tuple, map, pid, condition,
      version, truncated, trailing_bytes, tag, too_deep, too_many_terms, too_many_pairs, length, float, improper_list,
      frame_too_long].
 
@@ -51,5 +52,6 @@ limits() ->
      unlimited].
 
 errnos() ->
-    [eperm, enoent, esrch, eintr, eio, enxio, e2big, ebadf, eagain, enomem, eacces, efault, ebusy, eexist, enodev,
-     enotdir, eisdir, einval, enfile, emfile, efbig, enospc, erofs, enametoolong, enosys, eloop, eoverflow].
+    [e2big, eacces, eagain, ebadf, ebusy, econnrefused, eexist, efault, efbig, eintr, einval, eio, eisdir, eloop, emfile,
+     enametoolong, enfile, enodev, enoent, enomem, enospc, enosys, enotdir, enotempty, enotty, enxio, eopnotsupp,
+     eoverflow, eperm, epipe, eproto, erange, erofs, espipe, esrch, etimedout].

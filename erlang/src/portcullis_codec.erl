@@ -88,8 +88,12 @@ decode(Frame) ->
 
 message({ok, Id, _} = Message) when is_integer(Id), Id > 0 -> {ok, Message};
 message({error, Id, _} = Message) when is_integer(Id), Id >= 0 -> {ok, Message};
-message({rows, Id, Columns, Rows} = Message)
-  when is_integer(Id), Id > 0, is_list(Rows), (is_list(Columns) orelse Columns =:= same) -> {ok, Message};
+message({rows, Id, same, Rows} = Message) when is_integer(Id), Id > 0, is_list(Rows) -> {ok, Message};
+message({rows, Id, [_ | _] = Columns, Rows} = Message) when is_integer(Id), Id > 0, is_list(Rows) ->
+    case lists:all(fun is_atom/1, Columns) of
+        true -> {ok, Message};
+        false -> malformed
+    end;
 message({hello, Map} = Message) when is_map(Map) -> {ok, Message};
 message({refused, Map} = Message) when is_map(Map) -> {ok, Message};
 message(_) -> malformed.

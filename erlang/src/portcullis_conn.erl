@@ -19,6 +19,7 @@
                transport = portcullis_transport_port :: module(),
                handle :: portcullis_transport:handle() | undefined,
                program :: file:filename_all() | undefined,
+               source :: portcullis_program:source() | undefined,
                hello :: map() | undefined,
                pending :: portcullis_pending:pending(),
                %% Control frames that the pipe had no room for, newest first. While there are any, nothing overtakes them.
@@ -122,7 +123,7 @@ open(#data{role = Role, config = Config, transport = Transport} = Data) ->
             case Transport:open(Program, portcullis_program:args(Role, Source, Config)) of
                 {ok, Handle} ->
                     #{hello_timeout := Timeout} = Config,
-                    {keep_state, Data#data{handle = Handle, program = Program}, [{state_timeout, Timeout, hello}]};
+                    {keep_state, Data#data{handle = Handle, program = Program, source = Source}, [{state_timeout, Timeout, hello}]};
                 {error, Reason} -> lost({open, Program, Reason}, Data)
             end;
         {error, Reason} -> lost(Reason, Data)
@@ -258,5 +259,5 @@ describe(State, #data{transport = Transport, handle = Handle} = Data) ->
     maps:from_list([{state, State}, {in_flight, InFlight}, {queued, Queued}, {downs, Data#data.downs}
                     | [Pair || {_, Value} = Pair <- Known, Value =/= undefined]]).
 
-metadata(#data{role = Role, config = #{name := Name}, program = Program}) ->
-    #{server => Name, role => Role, program => Program}.
+metadata(#data{role = Role, config = #{name := Name}, program = Program, source = Source, downs = Downs}) ->
+    #{server => Name, role => Role, program => Program, source => Source, downs => Downs}.

@@ -13,6 +13,9 @@
 %% linux/capability.h. The program needs them in the bounding set of whoever starts it.
 -define(NEEDED, [{8, <<"cap_setpcap">>}, {19, <<"cap_sys_ptrace">>}]).
 
+%% The longest frame that a port sends. Text that is taken for a length is far above it.
+-define(FIRST_FRAME_MAX, 1048576).
+
 -type check() :: #{check := atom(), status := ok | warning | problem, message := binary(), fix => binary()}.
 %% `fix' is there unless `status' is `ok'.
 
@@ -91,10 +94,10 @@ forbidden(Program, Mode, Owner, Gid, Uid) ->
     Group = portcullis_host:group_name(Gid),
     Message = text("~ts has mode ~4.8.0b, owner ~ts, group ~ts: user ~ts of this BEAM may not execute it",
                    [Program, Mode, portcullis_host:user_name(Owner), Group, User]),
-    Fix = case {Mode band 8#010, lists:member(User, portcullis_host:members(Gid))} of
-        {0, _} -> text("sudo chmod 0750 ~ts", [Program]);
-        {_, true} -> text("restart the BEAM from a new login: ~ts is in group ~ts, this BEAM is older", [User, Group]);
-        {_, false} -> text("sudo usermod -aG ~ts ~ts   # then restart the BEAM from a new login", [Group, User])
+    Fix = case lists:member(User, portcullis_host:members(Gid)) of
+        _ when Uid =:= Owner; Mode band 8#010 =:= 0 -> text("sudo chmod 0750 ~ts", [Program]);
+        true -> text("restart the BEAM from a new login: ~ts is in group ~ts, this BEAM is older", [User, Group]);
+        false -> text("sudo usermod -aG ~ts ~ts   # then restart the BEAM from a new login", [Group, User])
     end,
     problem(permission, Message, Fix).
 
@@ -162,26 +165,27 @@ trial(Program, Args, #{hello_timeout := Timeout}) ->
         {'DOWN', Monitor, process, Pid, Reason} -> outcome({failed, Reason})
     end.
 
+%% Without `{packet, 4}', and with what it says to a terminal: a loader that misses a library says so in plain text, of
+%% which a port that expects frames sees nothing.
 attempt(Program, Args, Timeout) ->
-    _ = process_flag(trap_exit, true),
     _ = portcullis_codec:atoms(),
-    case portcullis_transport_port:open(Program, Args) of
-        {error, Reason} -> {failed, Reason};
-        {ok, Handle} ->
-            Outcome = first(Handle, Timeout),
-            ok = portcullis_transport_port:close(Handle),
+    Settings = [{args, Args}, stream, binary, exit_status, use_stdio, stderr_to_stdout],
+    try open_port({spawn_executable, Program}, Settings) of
+        Port ->
+            Outcome = first(Port, <<>>, Timeout),
+            %% It may be gone already.
+            _ = catch port_close(Port),
             Outcome
+    catch error:Reason -> {failed, Reason}
     end.
 
-first(Handle, Timeout) ->
+first(_, <<Size:32, Frame:Size/binary, _/binary>>, _) -> portcullis_codec:decode(Frame);
+first(_, <<Size:32, _/binary>> = Text, _) when Size > ?FIRST_FRAME_MAX -> {text, Text};
+first(Port, Sofar, Timeout) ->
     receive
-        Message ->
-            case portcullis_transport_port:message(Message, Handle) of
-                {frame, Frame} -> portcullis_codec:decode(Frame);
-                {closed, {exit_status, Status}} -> {exit_status, Status};
-                {closed, Reason} -> {failed, Reason};
-                ignore -> first(Handle, Timeout)
-            end
+        {Port, {data, Data}} -> first(Port, <<Sofar/binary, Data/binary>>, Timeout);
+        {Port, {exit_status, Status}} when Sofar =:= <<>> -> {exit_status, Status};
+        {Port, {exit_status, _}} -> {text, Sofar}
     after Timeout -> {silent, Timeout}
     end.
 
@@ -199,8 +203,11 @@ outcome({ok, {hello, Hello}}) ->
 outcome({ok, {refused, #{message := Message, fix := Fix}}}) -> [problem(start, Message, Fix)];
 outcome({exit_status, Status}) -> [problem(start, Message, Fix) || {Message, Fix} <- [ended(Status)]];
 outcome({silent, Timeout}) ->
-    [problem(start, text("no hello within ~p ms: it hangs, or it writes text where frames belong", [Timeout]),
+    [problem(start, text("no hello within ~p ms: it hangs", [Timeout]),
              <<"check that the path names portcullis and not a wrapper script; raise hello_timeout on a slow host">>)];
+outcome({text, Text}) ->
+    [problem(start, text("it writes text where frames belong: ~0tp", [binary:part(Text, 0, min(200, byte_size(Text)))]),
+             <<"sh scripts/build-port.sh   # on this host, if the text is of the loader; no wrapper script in path">>)];
 outcome({failed, Reason}) ->
     [problem(start, text("it could not be started: ~0tp", [Reason]), <<"check the path and its mode">>)];
 outcome(_) ->

@@ -21,7 +21,7 @@ text({denied_by_policy, Rule, Hint}) -> io_lib:format("The policy does not grant
 text({not_permitted, Missing, Hint}) ->
     io_lib:format("The program does not hold ~ts: ~ts", [lists:join(", ", [atom_to_list(M) || M <- Missing]),
                                                         sentence(Hint)]);
-text({unsupported, What}) -> io_lib:format("This program does not have ~ts; update it, or ask for less.", [What]);
+text({unsupported, What}) -> io_lib:format("This program does not have ~ts; update it, or ask for less.", [plain(What)]);
 text({posix, Errno, What}) -> io_lib:format("The kernel refused ~ts: ~ts.", [What, posix(Errno)]);
 text({bad_request, Path, Why}) ->
     io_lib:format("The request is wrong~ts: ~ts; see docs/protocol.md.", [at(Path), why(Why)]);
@@ -34,7 +34,7 @@ down({no_program, Tried}) ->
                   "environment variable PORTCULLIS_BIN; portcullis:doctor() says more.",
                   [lists:join(", ", [[File, ": ", posix(Why)] || {File, _, Why} <- Tried])]);
 down({open, Program, Why}) ->
-    io_lib:format("~ts could not be started: ~ts; portcullis:doctor() says why.", [Program, posix(Why)]);
+    io_lib:format("The program ~ts could not be started: ~ts; portcullis:doctor() says why.", [Program, posix(Why)]);
 down({exit_status, 137}) -> "The program was killed (SIGKILL); it is started again.";
 down({exit_status, 159}) ->
     "The program was killed for a forbidden system call (SIGSYS); look for its audit record: ausearch -m SECCOMP.";
@@ -78,6 +78,14 @@ why(Other) -> io_lib:format("~0tp", [Other]).
 printable(Text) when is_atom(Text) -> io_lib:format("~tw", [Text]);
 printable(Text) -> io_lib:format("~0tp", [Text]).
 
+%% The name of an operation is whatever the caller wrote.
+plain(Text) when is_binary(Text) ->
+    case io_lib:printable_unicode_list(unicode:characters_to_list(Text)) of
+        true -> Text;
+        false -> printable(Text)
+    end;
+plain(Other) -> printable(Other).
+
 posix(Errno) when is_atom(Errno) ->
     case file:format_error(Errno) of
         "unknown POSIX error" ++ _ -> atom_to_list(Errno);
@@ -86,7 +94,7 @@ posix(Errno) when is_atom(Errno) ->
 posix(Other) -> io_lib:format("~0tp", [Other]).
 
 sentence(Text) ->
-    case string:is_empty(Text) orelse lists:member(lists:last(unicode:characters_to_list(Text)), ".!?") of
+    case string:is_empty(Text) orelse lists:member(lists:last(unicode:characters_to_list(Text)), ".!?:") of
         true -> Text;
         false -> [Text, "."]
     end.

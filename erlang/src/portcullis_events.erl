@@ -20,8 +20,13 @@ telemetry(Name, Measurements, Metadata) ->
 
 -spec up(handler(), map(), map()) -> ok.
 up(Handler, Hello, Metadata) ->
-    _ = [?LOG_WARNING("portcullis: ~ts To mend it: ~ts", [Message, Fix])
-         || #{message := Message, fix := Fix} <- maps:get(findings, Hello, [])],
+    case Metadata of
+        #{downs := Downs, program := Program} when Downs > 0 -> ?LOG_NOTICE("portcullis: ~ts serves again.", [Program]);
+        #{source := development, program := Program} ->
+            ?LOG_WARNING("portcullis: ~ts is a development build and never holds a capability. "
+                         "To mend it: sudo sh scripts/install.sh", [Program]);
+        _ -> ok
+    end,
     telemetry([portcullis, port, up], #{count => 1}, Metadata#{hello => Hello}),
     tell(Handler, {up, Hello}).
 

@@ -2,7 +2,7 @@
 %% calls, so that a large answer or a slow fold costs nobody else.
 -module(portcullis_request).
 
--export([send/3, send/5, await/1, await/2, fold/4, cancel/1, call/2]).
+-export([send/3, send/4, await/1, await/2, fold/4, cancel/1, call/2]).
 -export_type([id/0]).
 
 %% No request lives longer: the longest deadline and some room. An answer that was received already is waited for in vain.
@@ -23,22 +23,29 @@
 
 -spec send(portcullis:server(), atom(), map() | [{atom(), term()}]) -> id().
 send(Server, Operation, Options) ->
-    case portcullis_opts:call(Options) of
-        {ok, Timeout, Args} -> send(Server, self(), Operation, Args, Timeout);
-        {error, Error} -> failed(Server, Operation, Error)
-    end.
+    send(Server, self(), Operation, Options).
 
 %% For `Owner': the request is cancelled when that process ends.
--spec send(portcullis:server(), pid(), atom(), map(), portcullis_opts:timeout_ms() | default) -> id().
-send(Server, Owner, Operation, Args, Timeout) ->
-    case portcullis_codec:body(Operation, Args) of
-        {ok, Body} ->
+-spec send(portcullis:server(), pid(), atom(), map() | [{atom(), term()}]) -> id().
+send(Server, Owner, Operation, Options) ->
+    case encode(Operation, Options) of
+        {ok, Timeout, Body} ->
             %% A name that nobody has is `undefined', which nobody can have: the monitor says `noproc'.
             Tag = erlang:monitor(process, portcullis_server:where(Server), [{alias, demonitor}]),
             ok = gen_server:cast(Server, {send, proc, Owner, Tag, Body, Timeout}),
             started(#request{server = Server, operation = Operation, tag = Tag,
                              started = erlang:monotonic_time()});
         {error, Error} -> failed(Server, Operation, Error)
+    end.
+
+encode(Operation, Options) ->
+    case portcullis_opts:call(Options) of
+        {ok, Timeout, Args} ->
+            case portcullis_codec:body(Operation, Args) of
+                {ok, Body} -> {ok, Timeout, Body};
+                {error, Error} -> {error, Error}
+            end;
+        {error, Error} -> {error, Error}
     end.
 
 %% Waits until the request has ended, which its deadline guarantees.
@@ -108,15 +115,19 @@ chunks(#request{tag = Tag} = Request, Reader, Count, Fun, Acc, Deadline) ->
     end.
 
 read(Frame, Reader, Connection) ->
-    case portcullis_codec:decode(Frame) of
+    {Next, Read} = case portcullis_codec:decode(Frame) of
         {ok, {rows, _, same, Rows}} when Reader =/= undefined -> {Reader, portcullis_rows:maps(Reader, Rows)};
         {ok, {rows, _, Columns, Rows}} when is_list(Columns) ->
             First = portcullis_rows:reader(Columns),
             {First, portcullis_rows:maps(First, Rows)};
-        _ ->
+        _ -> {Reader, malformed}
+    end,
+    case Read of
+        {ok, Maps} -> {Next, Maps};
+        malformed ->
             %% The connection closes the port and answers everybody, us too.
             _ = Connection ! malformed,
-            {Reader, []}
+            {Next, []}
     end.
 
 end_of_answer(Frame, Acc, Connection) ->

@@ -89,7 +89,8 @@ terminate(_, #state{connections = Connections}) ->
     lists:foreach(fun portcullis_conn:stop/1, maps:values(Connections)).
 
 on_behalf(Server, {Caller, _} = From, Operation, Args, Timeout) ->
-    Request = portcullis_request:send(Server, Caller, Operation, Args, Timeout),
+    Options = if is_map(Args) -> Args#{timeout => Timeout}; true -> Args end,
+    Request = portcullis_request:send(Server, Caller, Operation, Options),
     gen_server:reply(From, portcullis_request:await(Request)).
 
 role_info(Role, #state{connections = Connections}) ->

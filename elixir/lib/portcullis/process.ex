@@ -37,11 +37,18 @@ defmodule Portcullis.Process do
 
   @doc "A row of the Erlang API as a struct."
   @spec new(map()) :: t()
+  def new(row)
+
+  # The rows of a whole table have these columns: one match and one struct, instead of a put for each cell.
+  cells = Enum.map(@columns, &{&1, Macro.var(&1, __MODULE__)})
+  fields = Enum.map(cells, fn {column, cell} -> {column, quote(do: value(unquote(cell)))} end)
+
+  def new(%{unquote_splicing(cells)} = row) when map_size(row) == unquote(length(@columns)) do
+    %__MODULE__{unquote_splicing(fields)}
+  end
+
   def new(row) do
-    Enum.reduce(row, %__MODULE__{}, fn
-      {column, :undefined}, process -> put(process, column, nil)
-      {column, cell}, process -> put(process, column, cell)
-    end)
+    Enum.reduce(row, %__MODULE__{}, fn {column, cell}, process -> put(process, column, value(cell)) end)
   end
 
   @doc "The identity of a process: its pid cannot be reused while this is compared with it."
@@ -69,6 +76,9 @@ defmodule Portcullis.Process do
     {value, rest} = Map.pop(more, column)
     {value, %{process | more: rest}}
   end
+
+  defp value(:undefined), do: nil
+  defp value(cell), do: cell
 
   defp put(process, column, cell) when column in @columns, do: Map.put(process, column, cell)
   defp put(%{more: more} = process, column, cell), do: %{process | more: Map.put(more, column, cell)}

@@ -22,7 +22,7 @@ defmodule Portcullis.Rows do
     Stream.resource(
       fn -> start(server, table, options) end,
       &next/1,
-      fn {reader, monitor} ->
+      fn {_, reader, monitor} ->
         Process.demonitor(monitor, [:flush])
         Process.exit(reader, :kill)
         flush(reader)
@@ -33,7 +33,7 @@ defmodule Portcullis.Rows do
   defp start(server, table, options) do
     consumer = self()
 
-    spawn_monitor(fn ->
+    read = fn ->
       consumer_monitor = Process.monitor(consumer)
       add = fn row, batch -> add(row, batch, consumer, consumer_monitor) end
 
@@ -41,7 +41,10 @@ defmodule Portcullis.Rows do
         {:ok, {_, rows}, _meta} -> hand_over({:last, Enum.reverse(rows)}, consumer, consumer_monitor)
         {:error, reason} -> hand_over({:error, reason}, consumer, consumer_monitor)
       end
-    end)
+    end
+
+    {reader, monitor} = spawn_monitor(read)
+    {:more, reader, monitor}
   end
 
   defp add(row, {count, rows}, _, _) when count + 1 < @batch, do: {count + 1, [row | rows]}
@@ -58,18 +61,18 @@ defmodule Portcullis.Rows do
     end
   end
 
-  defp next({reader, monitor} = state) when is_pid(reader) do
+  defp next({:more, reader, monitor} = state) do
     send(reader, :next)
 
     receive do
       {^reader, {:rows, rows}} -> {rows, state}
-      {^reader, {:last, rows}} -> {rows, {:done, state}}
+      {^reader, {:last, rows}} -> {rows, {:done, reader, monitor}}
       {^reader, {:error, reason}} -> raise Portcullis.Error, reason: reason
       {:DOWN, ^monitor, :process, _, reason} -> raise Portcullis.Error, reason: {:down, reason}
     end
   end
 
-  defp next({:done, state}), do: {:halt, state}
+  defp next({:done, _, _} = state), do: {:halt, state}
 
   defp flush(reader) do
     receive do

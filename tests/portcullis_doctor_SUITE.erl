@@ -1,0 +1,209 @@
+%% What the doctor finds. Broken installations come from PORTCULLIS_FIXTURES (tests/fixtures/make.sh), where it is set.
+-module(portcullis_doctor_SUITE).
+-compile([export_all, nowarn_export_all]).
+
+-include_lib("stdlib/include/assert.hrl").
+
+suite() ->
+    [{timetrap, {seconds, 60}}].
+
+all() ->
+    [healthy, of_a_server, missing, not_executable, forbidden_file, forbidden_folder, wrong_program, silent_program, talking_program, wrong_architecture,
+     wrong_option, net_role, no_new_privs, broken_installations, report_is_text, parse_status, parse_mounts, parse_names,
+     errors_are_sentences].
+
+healthy(_) ->
+    {ok, Checks} = portcullis:doctor(options()),
+    #{message := Message} = check(start, Checks),
+    ?assertNotEqual(nomatch, string:find(Message, "version 0.1.0")),
+    ?assertMatch(#{status := ok}, check(start, Checks)),
+    ?assertEqual([], messages()).
+
+%% With the options of the server that is asked for.
+of_a_server(_) ->
+    {ok, Server} = portcullis:start_link(options(#{path => "/nonexistent", name => doctors})),
+    [?assertMatch({problems, [#{check := program, message := <<"no program: /nonexistent", _/binary>>} | _]},
+                  portcullis:doctor(Who)) || Who <- [doctors, Server]],
+    ok = portcullis:stop(Server).
+
+missing(_) ->
+    {problems, Checks} = portcullis:doctor(options(#{path => "/nonexistent"})),
+    ?assertMatch(#{status := problem, fix := <<_, _/binary>>,
+                   message := <<"no program: /nonexistent: no such file or directory">>}, check(program, Checks)).
+
+not_executable(Config) ->
+    File = file(Config, "plain", <<"text">>, 8#600),
+    {problems, Checks} = portcullis:doctor(options(#{path => File})),
+    ?assertMatch(#{status := problem}, check(program, Checks)).
+
+%% The owner's bits count for the owner, whatever the group's say.
+forbidden_file(Config) ->
+    case os:cmd("id -u") of
+        "0\n" -> {skip, "root may execute every program"};
+        _ ->
+            File = file(Config, "forbidden", <<"text">>, 8#070),
+            {problems, Checks} = portcullis:doctor(options(#{path => File})),
+            #{status := problem, message := Message, fix := Fix} = check(permission, Checks),
+            ?assertNotEqual(nomatch, string:find(Message, "mode 0070")),
+            ?assertNotEqual(nomatch, string:find(Fix, "chmod 0750"))
+    end.
+
+forbidden_folder(Config) ->
+    case os:cmd("id -u") of
+        "0\n" -> {skip, "root may enter every folder"};
+        _ ->
+            Folder = filename:join(proplists:get_value(priv_dir, Config), "closed"),
+            ok = filelib:ensure_path(Folder),
+            ok = file:change_mode(Folder, 8#000),
+            {problems, Checks} = portcullis:doctor(options(#{path => filename:join(Folder, "portcullis-proc")})),
+            ok = file:change_mode(Folder, 8#700),
+            #{fix := Fix} = check(program, Checks),
+            ?assertNotEqual(nomatch, string:find(Fix, "namei -l"))
+    end.
+
+wrong_program(_) ->
+    {problems, Checks} = portcullis:doctor(options(#{path => "/bin/false"})),
+    ?assertMatch(#{status := problem, fix := _}, check(start, Checks)).
+
+silent_program(Config) ->
+    File = file(Config, "silent", "#!/bin/sh\nexec sleep 30\n", 8#700),
+    {problems, Checks} = portcullis:doctor(options(#{path => File, hello_timeout => 100})),
+    #{message := Message} = check(start, Checks),
+    ?assertMatch(<<"no hello within 100 ms", _/binary>>, Message).
+
+%% What a loader says is the cause.
+talking_program(Config) ->
+    File = file(Config, "talks", "#!/bin/sh\necho 'libfoo.so: cannot open shared object file' >&2\nexit 127\n", 8#700),
+    {problems, Checks} = portcullis:doctor(options(#{path => File})),
+    #{message := Message} = check(start, Checks),
+    ?assertNotEqual(nomatch, string:find(Message, "libfoo.so: cannot open")).
+
+%% An ELF header that no kernel runs.
+wrong_architecture(Config) ->
+    File = file(Config, "elsewhere", [<<16#7f, "ELF", 2, 1, 1, 0:72>>, <<2:16/little, 16#ffff:16/little>>, <<0:1024>>],
+                8#700),
+    {problems, Checks} = portcullis:doctor(options(#{path => File})),
+    #{message := Message} = check(start, Checks),
+    ?assertNotEqual(nomatch, string:find(Message, "architecture")).
+
+wrong_option(_) ->
+    ?assertMatch({problems, [#{check := options, status := problem}]}, portcullis:doctor([{backoff, soon}])).
+
+net_role(_) ->
+    {_, Checks} = portcullis:doctor(options(#{roles => [net]})),
+    ?assertMatch(#{status := warning}, check(role, Checks)).
+
+%% In a BEAM of its own: the bit cannot be taken back.
+no_new_privs(_) ->
+    case os:find_executable("setpriv") of
+        false -> {skip, "needs setpriv (util-linux)"};
+        Setpriv ->
+            Ebin = filename:dirname(code:which(portcullis)),
+            Expression = "io:put_chars(portcullis_doctor:format(portcullis:doctor([{unprivileged, false}]))), halt().",
+            Text = os:cmd(lists:join(" ", [Setpriv, "--no-new-privs erl -noshell -pa", Ebin, "-eval '" ++ Expression ++ "'"])),
+            ?assertNotEqual(nomatch, string:find(Text, "problem  no_new_privs")),
+            ?assertNotEqual(nomatch, string:find(Text, "NoNewPrivileges=no"))
+    end.
+
+%% Every one is named by the program itself, before it serves, with what mends it.
+broken_installations(_) ->
+    case os:getenv("PORTCULLIS_FIXTURES") of
+        false -> {skip, "needs PORTCULLIS_FIXTURES, see tests/fixtures/make.sh"};
+        Fixtures ->
+            Broken = [Name || Folder <- filelib:wildcard(filename:join(Fixtures, "*")),
+                              Name <- [filename:basename(Folder)], Name =/= "ok", Name =/= "full"],
+            ?assert(length(Broken) > 10),
+            [broken(Name, filename:join(Fixtures, Name)) || Name <- Broken]
+    end.
+
+broken(Name, Folder) ->
+    {Status, Checks} = portcullis:doctor(options(#{path => Folder})),
+    Problems = [Check || #{status := problem} = Check <- Checks],
+    ct:pal("~ts~n~ts", [Name, portcullis_doctor:format({Status, Checks})]),
+    ?assertMatch({Name, problems, [_ | _]}, {Name, Status, Problems}),
+    [?assert(byte_size(Fix) > 0) || #{fix := Fix} <- Problems].
+
+report_is_text(_) ->
+    Text = portcullis_doctor:format({problems, [#{check => start, status => problem, message => <<"bad">>, fix => <<"mend">>},
+                                                #{check => user, status => ok, message => <<"good">>}]}),
+    ?assertEqual(<<"problem  start          bad\n"
+                   "                        to mend it: mend\n"
+                   "ok       user           good\n"
+                   "The program does not serve.\n">>, Text).
+
+%% --- parsers --------------------------------------------------------------------------------------------------------
+
+parse_status(_) ->
+    Text = <<"Name:\tbeam:smp\nUid:\t1000\t1001\t1002\t1003\nGid:\t5\t6\t7\t8\nGroups:\t6 27 100 \n"
+             "CapBnd:\t000001ffffffffff\nNoNewPrivs:\t1\n">>,
+    ?assertEqual(#{uid => 1001, groups => [6, 6, 27, 100], no_new_privs => true, bounding => 16#1ffffffffff},
+                 portcullis_host:parse_status(Text)),
+    ?assertMatch(#{no_new_privs := false, bounding := 0}, portcullis_host:parse_status(<<>>)),
+    ?assertMatch(#{uid := _, groups := [_ | _]}, portcullis_host:status()).
+
+parse_mounts(_) ->
+    Text = <<"22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+             "30 22 0:5 / /proc rw,nosuid - proc proc rw,hidepid=invisible\n"
+             "31 22 8:2 / /opt rw,noexec - ext4 /dev/sda2 rw\n"
+             "32 22 8:3 / /opt ro - ext4 /dev/sda3 rw\n">>,
+    Options = fun(Path) -> portcullis_host:parse_mount_options(Path, Text) end,
+    ?assertEqual([<<"rw">>, <<"relatime">>, <<"rw">>], Options(<<"/usr/libexec/x">>)),
+    ?assert(lists:member(<<"hidepid=invisible">>, Options(<<"/proc">>))),
+    %% The later mount hides the earlier one.
+    ?assertEqual([<<"ro">>, <<"rw">>], Options(<<"/opt/x">>)),
+    ?assertEqual([<<"rw">>, <<"relatime">>, <<"rw">>], Options(<<"/optional/x">>)),
+    ?assertEqual([], portcullis_host:parse_mount_options(<<"/">>, <<"garbage\n\n">>)).
+
+parse_names(_) ->
+    Passwd = <<"root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n">>,
+    ?assertEqual(<<"root">>, portcullis_host:parse_name(0, Passwd)),
+    ?assertEqual(<<"7">>, portcullis_host:parse_name(7, Passwd)),
+    Group = <<"root:x:0:\napp:x:900:erl,elixir\n">>,
+    ?assertEqual([<<"erl">>, <<"elixir">>], portcullis_host:parse_members(900, Group)),
+    ?assertEqual([], portcullis_host:parse_members(0, Group)).
+
+%% --- sentences ------------------------------------------------------------------------------------------------------
+
+errors_are_sentences(_) ->
+    Refused = #{code => 71, reason => file_mode, message => <<"the mode is 0755">>, fix => <<"chmod 0750 X">>},
+    Errors = [timeout, overloaded, cancelled, esrch, {refused, Refused}, {refused, #{}},
+              {denied_by_policy, <<"proc.environ">>, <<"grant it">>},
+              {not_permitted, [sys_ptrace, dac_read_search], <<"install it with them">>}, {unsupported, <<"x">>}, {unsupported, <<"\e[2J", 255>>},
+              {posix, emfile, <<"reading /proc">>}, {unknown_outcome, 7}]
+        ++ [{down, Reason} || Reason <- [{no_program, [{"/x", path, enoent}]}, {open, "/x", eacces}, {exit_status, 1},
+                                         {exit_status, 137}, {exit_status, 159}, hello_timeout, epipe, noproc, stopped,
+                                         {protocol, malformed_frame}, {protocol, {versions, {2, 2}}}, something]]
+        ++ [{bad_request, [a, <<"b", 255>>, 1], Why}
+            || Why <- [unknown_key, missing, duplicate, empty, in_flight, {expected, pid}, {range, 1, 2}, {too_many, 3},
+                       {unknown_column, <<"\e[2J">>}, {not_comparable, argv}, {frame_too_long, 1}, tag, too_deep,
+                       too_many_pairs, integer]],
+    [begin
+         Text = portcullis:format_error(Error),
+         ?assertEqual(Text, portcullis:format_error({error, Error})),
+         ?assert(binary:first(Text) >= $A andalso binary:first(Text) =< $Z),
+         ?assertEqual({Error, nomatch}, {Error, binary:match(Text, [<<"\e">>, <<"\n">>, <<0>>])})
+     end || Error <- Errors],
+    ?assertEqual(<<"The program refuses to serve: the mode is 0755. To mend it: chmod 0750 X">>,
+                 portcullis:format_error({refused, Refused})).
+
+%% --- help -----------------------------------------------------------------------------------------------------------
+
+options() -> options(#{}).
+
+options(More) ->
+    Root = os:cmd("id -u") =:= "0\n",
+    maps:merge(#{args => ["--allow-root" || Root]}, More).
+
+check(Name, Checks) ->
+    [Check | _] = [C || #{check := N} = C <- Checks, N =:= Name],
+    Check.
+
+file(Config, Name, Content, Mode) ->
+    File = filename:join(proplists:get_value(priv_dir, Config), Name),
+    ok = file:write_file(File, Content),
+    ok = file:change_mode(File, Mode),
+    File.
+
+messages() ->
+    {messages, Messages} = process_info(self(), messages),
+    Messages.

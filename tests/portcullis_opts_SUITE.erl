@@ -1,0 +1,110 @@
+%% Options of servers and of calls, and where the program is looked for.
+-module(portcullis_opts_SUITE).
+-compile([export_all, nowarn_export_all]).
+
+-include_lib("stdlib/include/assert.hrl").
+
+all() ->
+    [defaults, accepted, refused, call_options, errors_are_sentences, child_spec, look_up, program_arguments].
+
+defaults(_) ->
+    {ok, FromList} = portcullis_opts:server([]),
+    ?assertEqual({ok, FromList}, portcullis_opts:server(#{})),
+    ?assertMatch(#{name := {local, portcullis}, roles := [proc], required := false, unprivileged := false}, FromList).
+
+accepted(_) ->
+    Fun = fun(_) -> ok end,
+    [begin
+         {ok, Config} = portcullis_opts:server([{Key, Value}]),
+         {ok, Config} = portcullis_opts:server(#{Key => Value}),
+         ?assertEqual({Key, Expected}, {Key, maps:get(Key, Config)})
+     end || {Key, Value, Expected} <-
+                [{name, kernel_1, {local, kernel_1}}, {name, {global, x}, {global, x}},
+                 {name, {via, global, x}, {via, global, x}}, {name, undefined, undefined},
+                 {roles, [proc, net], [proc, net]}, {path, "/x", "/x"}, {path, <<"/x">>, <<"/x">>},
+                 {args, ["--allow-root", <<"y">>], ["--allow-root", <<"y">>]}, {unprivileged, true, true},
+                 {max_in_flight, 1, 1}, {queue_limit, 0, 0}, {hello_timeout, 1, 1}, {default_timeout, 600000, 600000},
+                 {backoff, {1, 1}, {1, 1}}, {required, true, true}, {event_handler, Fun, Fun}]],
+    ?assertMatch({ok, #{required := true}}, portcullis_opts:server([required])).
+
+refused(_) ->
+    [?assertMatch({Key, Value, {error, {bad_option, Key, _}}}, {Key, Value, portcullis_opts:server([{Key, Value}])})
+     || {Key, Value} <-
+            [{name, "text"}, {name, true}, {roles, []}, {roles, [proc, proc]}, {roles, [disk]}, {roles, proc}, {path, ""},
+             {path, "a\0b"}, {path, <<"a", 0>>}, {path, 1}, {args, "--allow-root"}, {args, [x]}, {args, ["a\0b"]},
+             {args, lists:duplicate(33, "a")}, {unprivileged, 1}, {max_in_flight, 0}, {queue_limit, -1},
+             {hello_timeout, infinity}, {hello_timeout, 0}, {default_timeout, infinity}, {default_timeout, 600001},
+             {backoff, 100}, {backoff, {0, 1}}, {backoff, {2, 1}}, {required, yes}, {event_handler, fun() -> ok end},
+             {event_handler, x}, {no_such_option, 1}]],
+    ?assertMatch({error, {bad_option, 7, _}}, portcullis_opts:server([7])),
+    ?assertMatch({error, {bad_option, x, _}}, portcullis_opts:server(x)),
+    ?assertMatch({error, {bad_option, _, _}}, portcullis_opts:server([{required, true} | x])).
+
+call_options(_) ->
+    ?assertEqual({ok, default, #{}}, portcullis_opts:call(#{})),
+    ?assertEqual({ok, default, #{limit => 1}}, portcullis_opts:call([{limit, 1}])),
+    ?assertEqual({ok, 5, #{limit => 1}}, portcullis_opts:call(#{limit => 1, timeout => 5})),
+    %% What the port checks is the port's to answer.
+    ?assertEqual({ok, default, #{bogus => x}}, portcullis_opts:call(#{bogus => x})),
+    ?assertEqual({error, {bad_request, [timeout], {expected, integer}}}, portcullis_opts:call(#{timeout => infinity})),
+    [?assertEqual({error, {bad_request, [timeout], {range, 1, 600000}}}, portcullis_opts:call(#{timeout => T}))
+     || T <- [0, -1, 600001]],
+    [?assertEqual({error, {bad_request, [], {expected, map}}}, portcullis_opts:call(Bad)) || Bad <- [x, [x], 1]].
+
+errors_are_sentences(_) ->
+    {error, Unknown} = portcullis:start_link([{colour, red}]),
+    ?assertEqual(<<"There is no option colour; see portcullis:start_link/1.">>, portcullis:format_error(Unknown)),
+    {error, Wrong} = portcullis:start_link([{backoff, 5}]),
+    ?assertEqual(<<"Option backoff must be {Min, Max} in milliseconds, 0 < Min =< Max =< 600000; "
+                   "see portcullis:start_link/1.">>, portcullis:format_error(Wrong)).
+
+child_spec(_) ->
+    [?assertEqual(Id, maps:get(id, portcullis:child_spec(Options)))
+     || {Id, Options} <- [{portcullis, []}, {a, [{name, a}]}, {a, #{name => a}}, {{global, b}, [{name, {global, b}}]}]],
+    ?assertMatch(ok, supervisor:check_childspecs([portcullis:child_spec([])])).
+
+%% A path that was named is used or is an error; the others are tried in order.
+look_up(Config) ->
+    Folder = proplists:get_value(priv_dir, Config),
+    Program = filename:join(Folder, "portcullis-proc"),
+    Plain = filename:join(Folder, "plain"),
+    ok = file:write_file(Program, <<>>),
+    ok = file:change_mode(Program, 8#700),
+    ok = file:write_file(Plain, <<>>),
+    ok = file:change_mode(Plain, 8#600),
+    Before = os:getenv("PORTCULLIS_BIN"),
+    try
+        true = os:putenv("PORTCULLIS_BIN", Program),
+        ?assertEqual({ok, Program, environment}, find([])),
+        ?assertEqual({ok, Program, path}, find([{path, Program}])),
+        ?assertEqual({ok, Program, path}, find([{path, Folder}])),
+        ?assertMatch({error, {no_program, [{_, path, enoent}]}}, find([{path, "/nonexistent"}])),
+        ?assertMatch({error, {no_program, [{_, path, eacces}]}}, find([{path, Plain}])),
+        ?assertMatch({error, {no_program, [{_, path, not_a_file}]}}, find([{path, "/dev/null"}])),
+        true = os:putenv("PORTCULLIS_BIN", "/nonexistent"),
+        ?assertMatch({error, {no_program, [{_, environment, enoent}]}}, find([])),
+        true = os:unsetenv("PORTCULLIS_BIN"),
+        {ok, Defaults} = portcullis_opts:server([]),
+        ?assertMatch([{"/usr/libexec/portcullis/portcullis-proc", installed, _},
+                      {"/usr/local/libexec/portcullis/portcullis-proc", installed, _},
+                      {_, development, _}], portcullis_program:candidates(proc, Defaults))
+    after
+        case Before of
+            false -> os:unsetenv("PORTCULLIS_BIN");
+            _ -> os:putenv("PORTCULLIS_BIN", Before)
+        end
+    end.
+
+program_arguments(_) ->
+    Args = fun(Source, Options) ->
+                   {ok, Config} = portcullis_opts:server(Options),
+                   portcullis_program:args(proc, Source, Config)
+           end,
+    ?assertEqual(["port", "--role", "proc"], Args(installed, [])),
+    ?assertEqual(["port", "--role", "proc", "--unprivileged"], Args(installed, [{unprivileged, true}])),
+    ?assertEqual(["port", "--role", "proc", "--unprivileged"], Args(development, [])),
+    ?assertEqual(["port", "--role", "proc", "-x"], Args(path, [{args, ["-x"]}])).
+
+find(Options) ->
+    {ok, Config} = portcullis_opts:server(Options),
+    portcullis_program:find(proc, Config).
