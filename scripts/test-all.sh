@@ -169,7 +169,13 @@ fuzz() { # SECONDS for all targets together
     within cargo +nightly fuzz build
     for target in $targets; do
         say "fuzzing $target for $each s"
-        within cargo +nightly fuzz run "$target" -- -max_total_time="$each" -rss_limit_mb=1024
+        mkdir -p "fuzz/corpus/$target"
+        case $target in
+        scan*) seeds='tests/vectors tests/vectors/hostile' ;;
+        *) seeds='' ;;
+        esac
+        # shellcheck disable=SC2086 # a list of folders
+        within cargo +nightly fuzz run "$target" "fuzz/corpus/$target" $seeds -- -max_total_time="$each"
     done
 }
 
@@ -202,8 +208,9 @@ rust_steps() {
 beam_steps() {
     tests "common test" 600 as_tester rebar3 ct
     tests "exunit" 300 as_tester mix test --no-deps-check
-    step "demonstration" 120 as_tester escript scripts/quickstart.escript "$work/home/rebar/default/lib/portcullis/ebin"
     step "xref" 120 as_tester rebar3 xref
+    # With what xref has compiled.
+    step "demonstration" 120 as_tester escript scripts/quickstart.escript "$work/home/rebar/default/lib/portcullis/ebin"
     if [ "$full" = yes ]; then
         step "dialyzer" 1800 as_tester rebar3 dialyzer
     else
