@@ -10,8 +10,9 @@ usage() {
 usage: sh scripts/install.sh [option...]
 
   --group GROUP   who may start the port (default: the group of the user behind sudo)
-  --level LEVEL   basic (default): the kernel's ptrace checks are lifted for reading
-                  full: reads past file permissions too; "can read everything"
+  --level LEVEL   basic (default): cap_sys_ptrace, for what the kernel shows to debuggers only
+                  full: cap_dac_read_search too, "can read everything". The file is the ceiling, the policy
+                  decides: the built-in one keeps to basic, and drops it at the start
   --role ROLES    proc (default), net, or proc,net
   --dest DIR      where to (default: /usr/local/libexec/portcullis)
   --binary FILE   what to install (default: priv/portcullis, see scripts/build-port.sh)
@@ -102,6 +103,7 @@ install_role() { # ROLE
     choose_binary "$1"
     new=$(mktemp "$dest/.portcullis-$1.XXXXXX")
     trap 'rm -f -- "$new"' EXIT
+    trap 'exit 130' INT TERM
     cat -- "$source" >"$new"
     chown "root:$group" "$new"
     chmod 0750 "$new"

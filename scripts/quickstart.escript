@@ -7,17 +7,17 @@
 main([Ebin]) ->
     true = code:add_patha(Ebin),
     Uid = uid(),
+    process_flag(trap_exit, true),
     say("This BEAM runs as uid ~s and holds no capability (CapEff ~s).", [Uid, status("self", "CapEff")]),
-    case portcullis:start_link([]) of
-        {ok, Server} ->
-            unlink(Server),
+    case portcullis:start_link([{required, true}]) of
+        {ok, _Server} ->
             table(),
             one_of_root(),
-            denied(),
             the_port_itself(),
             doctor();
         {error, Reason} ->
-            say("the port did not start: ~tp", [Reason]),
+            say("the port does not serve: ~ts", [portcullis:format_error(Reason)]),
+            doctor(),
             halt(1)
     end;
 main(_) ->
@@ -39,21 +39,31 @@ table() ->
     Uids = lists:usort([maps:get(uid, R) || R <- Rows]),
     say("~b processes of ~b users in ~.1f ms", [length(Rows), length(Uids), Time / 1000]).
 
-%% The three links that the kernel shows to nobody but the owner and holders of CAP_SYS_PTRACE.
+%% Links that the kernel shows to nobody but the owner and holders of CAP_SYS_PTRACE.
 one_of_root() ->
-    title("Process 1, which is root's, in depth"),
-    say("without portcullis: readlink /proc/1/exe -> ~tp", [file:read_link("/proc/1/exe")]),
-    {ok, Process} = portcullis:process(1, [comm, uid, exe, cwd, root, starttime, num_threads, cap_eff, seccomp]),
-    [say("~12ts  ~ts", [atom_to_list(Key), text(Value)]) || {Key, Value} <- lists:sort(maps:to_list(Process))],
-    ok.
+    {ok, Rows} = portcullis:processes(#{columns => [pid, exe], where => #{uid => 0}}),
+    case [Pid || #{pid := Pid, exe := Exe} <- Rows, is_binary(Exe)] of
+        [Pid | _] -> in_depth(Pid);
+        [] -> say("~nNo process of root has a program to show.", [])
+    end.
 
-denied() ->
+in_depth(Pid) ->
+    title(io_lib:format("Process ~b, which is root's, in depth", [Pid])),
+    [say("without portcullis: readlink ~s -> ~tp", [Link, file:read_link(Link)])
+     || Name <- ["exe", "cwd", "root"], Link <- [lists:flatten(io_lib:format("/proc/~b/~s", [Pid, Name]))]],
+    say("with it:", []),
+    Items = [comm, exe, cwd, root, ppid, num_threads, starttime, seccomp],
+    {ok, Process} = portcullis:process(Pid, Items),
+    [say("~14ts  ~ts", [atom_to_list(Item), text(maps:get(Item, Process))]) || Item <- Items],
+    denied(Pid).
+
+denied(Pid) ->
     title("What it does not show, and why"),
-    {ok, #{read_bytes := Io}} = portcullis:process(1, [read_bytes]),
-    say("read_bytes of process 1 -> ~tp", [Io]),
-    say("    needs cap_dac_read_search too: sh scripts/install.sh --level full", []),
-    say("environ of process 1 ->", []),
-    case portcullis:process(1, [environ]) of
+    {ok, #{read_bytes := Io}} = portcullis:process(Pid, [read_bytes]),
+    say("read_bytes of process ~b -> ~tp", [Pid, Io]),
+    say("    the kernel wants cap_dac_read_search too, which the built-in policy leaves out", []),
+    say("environ of process ~b ->", [Pid]),
+    case portcullis:process(Pid, [environ]) of
         {error, {denied_by_policy, Rule, Hint}} ->
             say("    denied by policy, rule ~ts: ~ts", [text(Rule), text(Hint)]);
         Other ->
@@ -63,18 +73,18 @@ denied() ->
 %% The kernel's own words, not the port's.
 the_port_itself() ->
     title("What the port can still do: /proc/PORT/status"),
-    [Port] = [P || P <- erlang:ports(), {name, Name} <- [erlang:port_info(P, name)], is_portcullis(Name)],
-    {os_pid, Pid} = erlang:port_info(Port, os_pid),
+    {ok, #{proc := #{os_pid := Pid, program := Program}}} = portcullis:info(),
     Folder = integer_to_list(Pid),
-    Lines = [{"CapPrm", "locked away; raised only around one read"}, {"CapEff", "at rest: nothing"},
-             {"CapBnd", "nothing more can be had"}, {"NoNewPrivs", "exec cannot give any"},
-             {"Seccomp", "2: a list of system calls, all others kill it"}],
+    say("~ts, pid ~b", [text(unicode:characters_to_binary(Program)), Pid]),
+    Lines = [{"CapPrm", "cap_sys_ptrace, raised only around a read"}, {"CapEff", "at rest: nothing"},
+             {"CapBnd", "nothing more can be had"}, {"NoNewPrivs", "and no program can give it more"},
+             {"Seccomp", "every system call that is not on a list kills it"}],
     [say("~12s  ~-18s ~s", [Key, status(Folder, Key), Comment]) || {Key, Comment} <- Lines],
-    say("memory of the port -> ~tp", [file:open("/proc/" ++ Folder ++ "/mem", [read, raw])]).
+    say("its memory, for this user -> ~tp", [file:open("/proc/" ++ Folder ++ "/mem", [read, raw])]).
 
 doctor() ->
     title("Doctor"),
-    say("~tp", [portcullis:doctor()]).
+    say("~ts", [portcullis_doctor:format(portcullis:doctor())]).
 
 %% --- How it shows it -----------------------------------------------------------------------------------------------
 
@@ -83,8 +93,6 @@ say(Format, Args) -> io:put_chars(trim(io_lib:format(Format, Args)) ++ "\n").
 trim(Text) -> string:trim(unicode:characters_to_list(Text), trailing, " \n").
 
 title(Text) -> io:format("~n--- ~ts~n", [Text]).
-
-is_portcullis(Name) -> string:find(Name, "portcullis") =/= nomatch.
 
 uid() -> hd(string:lexemes(status("self", "Uid"), "\t ")).
 

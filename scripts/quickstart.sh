@@ -55,8 +55,7 @@ undo() {
     if getent passwd "$DEMO_USER" >/dev/null; then userdel "$DEMO_USER"; fi
     getent group "$GROUP" >/dev/null || return 0
     if id -nG "$user" 2>/dev/null | grep -qw "$GROUP"; then gpasswd -d "$user" "$GROUP" >/dev/null; fi
-    if [ -z "$(getent group "$GROUP" | cut -d: -f4)" ]; then
-        groupdel "$GROUP"
+    if [ -z "$(getent group "$GROUP" | cut -d: -f4)" ] && groupdel "$GROUP" 2>/dev/null; then
         say "removed the group $GROUP"
     else
         note "the group $GROUP has members and stays"
@@ -85,6 +84,7 @@ main() {
     phase "demonstration as user $user ($(id "$user"))"
     work=$(mktemp -d /tmp/portcullis-quickstart.XXXXXX)
     trap 'rm -rf "$work"' EXIT
+    trap 'exit 130' INT TERM
     compile_client
     demonstrate
     next_steps

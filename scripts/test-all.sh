@@ -38,6 +38,16 @@ step() {
     printf '%4s s  %s\n' "$(($(date +%s) - begun))" "$counted"
 }
 
+# tests NAME SECONDS command...: a step that runs tests. One that finds none has not passed.
+tests() {
+    step "$@"
+    if [ "$step_passed" -eq 0 ]; then
+        say "no test ran" >>"$log"
+        status=1
+        give_up
+    fi
+}
+
 skip() {
     printf '%-34s   -    skipped: %s\n' "$1" "$2"
 }
@@ -76,7 +86,7 @@ finish() {
     if [ "$made_fixtures" = yes ]; then sh "$ROOT/tests/fixtures/clean.sh" "$FIXTURES"; fi
     give_back_target
     if [ "$keep_logs" = yes ]; then
-        find "$work" -mindepth 1 -maxdepth 1 ! -name logs -exec rm -rf {} +
+        rm -rf "$work/src"
     else
         rm -rf "$work"
     fi
@@ -159,7 +169,13 @@ fuzz() { # SECONDS for all targets together
     within cargo +nightly fuzz build
     for target in $targets; do
         say "fuzzing $target for $each s"
-        within cargo +nightly fuzz run "$target" -- -max_total_time="$each" -rss_limit_mb=1024
+        mkdir -p "fuzz/corpus/$target"
+        case $target in
+        scan*) seeds='tests/vectors tests/vectors/hostile' ;;
+        *) seeds='' ;;
+        esac
+        # shellcheck disable=SC2086 # a list of folders
+        within cargo +nightly fuzz run "$target" "fuzz/corpus/$target" $seeds -- -max_total_time="$each"
     done
 }
 
@@ -186,14 +202,15 @@ rust_steps() {
     else
         skip "cargo deny" "needs cargo-deny"
     fi
-    step "cargo test" "$cargo_limit" cargo_test $more_cases
+    tests "cargo test" "$cargo_limit" cargo_test $more_cases
 }
 
 beam_steps() {
-    step "common test" 600 as_tester rebar3 ct
-    step "exunit" 300 as_tester mix test --no-deps-check
-    step "demonstration" 120 as_tester escript scripts/quickstart.escript "$work/home/rebar/default/lib/portcullis/ebin"
+    tests "common test" 600 as_tester rebar3 ct
+    tests "exunit" 300 as_tester mix test --no-deps-check
     step "xref" 120 as_tester rebar3 xref
+    # With what xref has compiled.
+    step "demonstration" 120 as_tester escript scripts/quickstart.escript "$work/home/rebar/default/lib/portcullis/ebin"
     if [ "$full" = yes ]; then
         step "dialyzer" 1800 as_tester rebar3 dialyzer
     else
@@ -232,7 +249,7 @@ main() {
     step "build" 600 sh "$ROOT/scripts/build-port.sh"
     made_fixtures=yes
     step "installations" 60 make_fixtures
-    step "installer" 60 sh "$ROOT/tests/fixtures/install_test.sh" "$FIXTURES" "$ROOT/priv/portcullis" "$USER_NAME"
+    tests "installer" 60 sh "$ROOT/tests/fixtures/install_test.sh" "$FIXTURES" "$ROOT/priv/portcullis" "$USER_NAME"
     step "copy of the checkout" 60 copy_checkout
     rust_steps
     beam_steps

@@ -67,8 +67,12 @@ pub const CELL_MAX: usize = 64 * 1024;
 /// Bytes read of `/proc/PID/stat`: 52 numbers and a name of at most 64 bytes.
 pub const STAT_MAX: usize = 2048;
 
-/// Bytes read of `/proc/PID/status`: `Groups:` alone can pass it; it is then reported as truncated.
-pub const STATUS_MAX: usize = 16 * 1024;
+/// Bytes read of `/proc/PID/status` at first: it has 1,500 where the process is in few groups.
+pub const STATUS_USUAL: usize = 8 * 1024;
+
+/// Bytes read of `/proc/PID/status` at most: 65,536 groups, the kernel's limit, make 720,000. A smaller bound would let
+/// a process push what stands behind its groups out of sight.
+pub const STATUS_MAX: usize = 1024 * 1024;
 
 /// Bytes read of `/proc/PID/io` and `/proc/PID/limits`: fixed lists of numbers.
 pub const SMALL_FILE_MAX: usize = 4096;

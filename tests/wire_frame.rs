@@ -117,6 +117,31 @@ fn a_header_above_the_hard_limit_ends_the_stream_for_good() {
     }
 }
 
+/// Frames far longer than the room beside them: what is held is moved when the buffer is full, and only then.
+#[test]
+fn frames_longer_than_the_room_beside_them() {
+    let frame_max = 300_000;
+    let lengths = [10, 250_000, 299_999, 300_000, 1, 300_001, 300_000, 70_000, 299_000];
+    let stream: Vec<u8> = lengths.iter().flat_map(|n| framed(&vec![3; *n])).collect();
+    for read in [999, 65_536, usize::MAX] {
+        assert_eq!(feed(frame_max, &stream, &[read]), expected(frame_max, &stream));
+    }
+}
+
+/// When nothing is held the next read can be a large one, wherever the last frame ended.
+#[test]
+fn the_whole_buffer_is_free_after_the_last_frame() {
+    let mut buffer = FrameBuffer::new(PROC_FRAME_MAX);
+    let free = buffer.space().len();
+    for _ in 0..3 {
+        let frames = framed(&[9; 30_000]).repeat(4);
+        buffer.space()[..frames.len()].copy_from_slice(&frames);
+        buffer.filled(frames.len());
+        take(&mut buffer, &mut Vec::new());
+        assert_eq!(buffer.space().len(), free);
+    }
+}
+
 /// A caller that says it filled more than there was room for loses data, not memory safety or the process.
 #[test]
 fn a_wrong_count_is_cut() {

@@ -7,7 +7,17 @@
 
 use crate::capability::Capabilities;
 
-/// An allowed action. It cannot be copied: one decision, one effect.
+/// An allowed action. It cannot be copied: one decision, one effect. Nobody but the policy can make one:
+///
+/// ```compile_fail,E0624
+/// use portcullis::{capability::Capabilities, policy::permit::Permit};
+/// let forged = Permit::grant("anything", Capabilities::NONE);
+/// ```
+///
+/// ```compile_fail,E0451
+/// use portcullis::{capability::Capabilities, policy::permit::Permit};
+/// let forged = Permit { action: "anything", capabilities: Capabilities::NONE };
+/// ```
 #[must_use = "an action that was allowed and then not taken is a defect"]
 #[derive(Debug)]
 pub struct Permit<A> {

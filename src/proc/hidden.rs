@@ -5,7 +5,7 @@
 #[must_use]
 pub fn hides_processes(mountinfo: &[u8]) -> bool {
     let on_proc = |line: &&[u8]| line.split(|b| *b == b' ').nth(4) == Some(b"/proc");
-    let Some(line) = mountinfo.split(|b| *b == b'\n').filter(on_proc).next_back() else { return false };
+    let Some(line) = mountinfo.split(|b| *b == b'\n').rfind(on_proc) else { return false };
     let Some(options) = line.rsplit(|b| *b == b' ').next() else { return false };
     options
         .split(|b| *b == b',')

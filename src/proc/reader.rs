@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::errno::Errno;
 
 use crate::ids::Pid;
-use crate::limits::{SMALL_FILE_MAX, STAT_MAX, STATUS_MAX};
+use crate::limits::{SMALL_FILE_MAX, STAT_MAX, STATUS_MAX, STATUS_USUAL};
 use crate::proc::action::{Tier, Tiers};
 use crate::proc::columns::{Column, Source};
 use crate::proc::parse::io::Io;
@@ -180,16 +180,23 @@ impl Reader {
     ) -> Result<(usize, bool), Errno> {
         let Some(file) = self.files.get_mut(tier as usize) else { return Err(Errno::EINVAL) };
         if matches!(tier, Tier::Exe | Tier::Cwd | Tier::Root) {
-            let target = fd::read_link(dir, name)?;
-            let cut = target.len() > max;
-            file.bytes = target;
-            return Ok((file.bytes.len().min(max), cut));
+            file.bytes = fd::read_link(dir, name)?;
+            return Ok((file.bytes.len().min(max), file.bytes.len() > max));
         }
-        // One byte more than is kept says whether there was more.
-        file.bytes.resize(max.saturating_add(1), 0);
         let open = fd::open_read(dir, name)?;
-        let length = fd::read_start(&open, &mut file.bytes)?;
-        Ok((length.min(max), length > max))
+        // The NUL that ends the last argument is not a part of the cell.
+        let kept = if tier == Tier::Cmdline { max.saturating_add(1) } else { max };
+        // One byte more than is kept says whether there was more.
+        let most = kept.saturating_add(1);
+        file.bytes.resize(if tier == Tier::Status { STATUS_USUAL } else { most }, 0);
+        let mut length = fd::read_on(&open, &mut file.bytes, 0)?;
+        if length == file.bytes.len() && length < most {
+            file.bytes.resize(most, 0);
+            length = fd::read_on(&open, &mut file.bytes, length)?;
+        }
+        let ended = file.bytes.get(max).is_none_or(|byte| *byte == 0);
+        let cut = length > kept || (length > max && !ended);
+        Ok((if cut { max } else { length }, cut))
     }
 
     fn is_empty(&self, tier: Tier) -> bool {

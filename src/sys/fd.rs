@@ -97,19 +97,18 @@ pub fn read_link(dir: BorrowedFd<'_>, name: &CStr) -> Result<Vec<u8>, Errno> {
     readlinkat(dir, name).map(std::os::unix::ffi::OsStringExt::into_vec)
 }
 
-/// Reads from the start of a file until `buffer` is full or the file ends. Answers the bytes read.
+/// Reads on behind the first `filled` bytes of `buffer` until it is full or the file ends. Answers the bytes in it.
 ///
 /// The files of `/proc` give a short read only at their end, so that one call is enough for nearly all of them.
-pub fn read_start(fd: &OwnedFd, buffer: &mut [u8]) -> Result<usize, Errno> {
-    let mut filled = 0;
+pub fn read_on(fd: &OwnedFd, buffer: &mut [u8], mut filled: usize) -> Result<usize, Errno> {
     while let Some(room) = buffer.get_mut(filled..).filter(|room| !room.is_empty()) {
         match nix::unistd::read(fd.as_fd(), room) {
             Ok(0) => break,
             Ok(n) => filled = filled.saturating_add(n),
-            Err(Errno::EINTR) => {}
+            Err(Errno::EINTR) => continue,
             Err(e) => return Err(e),
         }
-        if filled < buffer.len() && filled % PAGE != 0 {
+        if filled % PAGE != 0 {
             break;
         }
     }

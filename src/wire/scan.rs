@@ -76,7 +76,7 @@ pub fn validate<'a>(frame: &'a [u8], bounds: &Bounds) -> Result<Validated<'a>, M
         return Err(malformed(frame, scan.rest, atoms::TRAILING_BYTES));
     }
     match term::first(root) {
-        Some((term, _)) => Ok(Validated { term }),
+        Some(term) => Ok(Validated { term }),
         None => Err(malformed(frame, root, atoms::TRUNCATED)),
     }
 }

@@ -88,44 +88,51 @@ impl<'a> Iterator for Pairs<'a> {
 
 impl ExactSizeIterator for Pairs<'_> {}
 
-/// The term at the front of `rest`, and where the terms inside it begin.
+/// The term at the front of `rest`.
 #[inline]
-pub(super) fn first(rest: &[u8]) -> Option<(Term<'_>, &[u8])> {
-    let (head, rest) = head(rest).ok()?;
-    let term = match head {
+pub(super) fn first(rest: &[u8]) -> Option<Term<'_>> {
+    let (head, inside) = head(rest).ok()?;
+    Some(view(head, inside))
+}
+
+#[inline]
+fn view<'a>(head: Head<'a>, rest: &'a [u8]) -> Term<'a> {
+    match head {
         Head::Leaf(term) => term,
         Head::Tuple(left) => Term::Tuple(Items { rest, left, bytes: false }),
         Head::List(left) => Term::List(Items { rest, left, bytes: false }),
         Head::Map(left) => Term::Map(Pairs { rest, left }),
-    };
-    Some((term, rest))
+    }
 }
 
 /// Takes the term at the front of `rest`.
 #[inline]
 fn take<'a>(rest: &mut &'a [u8]) -> Option<Term<'a>> {
-    let (term, inside) = first(rest)?;
-    *rest = skip(inside, pending(&term))?;
-    Some(term)
+    let (head, inside) = head(rest).ok()?;
+    *rest = match pending(&head) {
+        0 => inside,
+        more => skip(inside, more)?,
+    };
+    Some(view(head, inside))
 }
 
-/// How many terms stand between the head of `term` and its end. The tail of a list is one of them.
+/// How many terms stand between a head and the end of its term. The tail of a list is one of them.
 #[inline]
-fn pending(term: &Term<'_>) -> usize {
-    match term {
-        Term::Tuple(items) => items.left,
-        Term::List(items) if !items.bytes => items.left.saturating_add(1),
-        Term::Map(pairs) => pairs.left.saturating_mul(2),
-        _ => 0,
+fn pending(head: &Head<'_>) -> usize {
+    match head {
+        Head::Leaf(_) => 0,
+        Head::Tuple(n) => *n,
+        Head::List(n) => n.saturating_add(1),
+        Head::Map(n) => n.saturating_mul(2),
     }
 }
 
-/// Steps over `pending` terms and everything inside them. A number is enough to remember, as the order in which
+/// Steps over `left` terms and everything inside them. A number is enough to remember, as the order in which
 /// containers end does not matter.
-fn skip(mut rest: &[u8], mut pending: usize) -> Option<&[u8]> {
-    while pending > 0 {
-        let (term, inside) = first(rest)?;
-        pending = (pending - 1).saturating_add(self::pending(&term));
+fn skip(mut rest: &[u8], mut left: usize) -> Option<&[u8]> {
+    while left > 0 {
+        let (head, inside) = head(rest).ok()?;
+        left = (left - 1).saturating_add(pending(&head));
         rest = inside;
     }
     Some(rest)

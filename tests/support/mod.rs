@@ -91,6 +91,15 @@ impl Port {
         self.input.as_mut().unwrap()
     }
 
+    /// The input, for another thread to write to.
+    pub fn take_input(&mut self) -> ChildStdin {
+        self.input.take().unwrap()
+    }
+
+    pub fn give_input(&mut self, input: ChildStdin) {
+        self.input = Some(input);
+    }
+
     /// Bytes as they are, without a header.
     pub fn write(&mut self, bytes: &[u8]) {
         self.input().write_all(bytes).unwrap();
@@ -147,6 +156,18 @@ impl Port {
         let (tag, of, value) = self.answer();
         assert_eq!((tag.as_str(), of), ("ok", i128::from(id)), "{value}");
         value
+    }
+
+    /// An `info` that must be answered although a row answer is under way, whose chunks are dropped.
+    pub fn ask_amid_rows(&mut self, id: u32) {
+        self.request(id, "info", map(&[]));
+        loop {
+            let term = self.receive().expect("an answer");
+            let Term::Tuple(t) = &term else { panic!("{term}") };
+            if integer(&t.elements[1]) == i128::from(id) {
+                return assert_eq!(name(&t.elements[0]), "ok");
+            }
+        }
     }
 
     /// All rows of a request, granting credit for each chunk, and the `Meta`.

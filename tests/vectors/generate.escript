@@ -35,7 +35,7 @@ requests() ->
 replies() ->
     [{reply_hello,
       {hello, #{protocol => {1, 1}, version => <<"0.1.0">>, role => proc, operations => [info, process, processes],
-                features => [], frame_max => 65536, reply_max => 1048576, credit => 16, max_in_flight => 1040,
+                features => [mdwe], frame_max => 65536, reply_max => 1048576, credit => 16, max_in_flight => 256,
                 capabilities => [sys_ptrace, dac_read_search], missing => [], findings => [],
                 policy => <<"builtin">>, ticks_per_s => 100, page_size => 4096,
                 boot_time => 1700000000000000}}},
