@@ -167,7 +167,7 @@ process(Pid, Items) ->
 process(Server, Pid, Items) when is_list(Items) ->
     process(Server, Pid, #{items => Items});
 process(Server, Pid, Options) when is_map(Options) ->
-    portcullis_request:await(portcullis_request:send(Server, process, Options#{pid => Pid}));
+    portcullis_request:ask(Server, process, Options#{pid => Pid});
 process(_, _, _) ->
     {error, {bad_request, [items], {expected, list}}}.
 
@@ -203,7 +203,7 @@ query(Table, Options) ->
 -spec query(server(), atom(), options()) -> {ok, [row()], meta()} | {error, error()}.
 query(Server, Table, Options) ->
     case portcullis_codec:is_table(Table) of
-        true -> portcullis_request:await(portcullis_request:send(Server, Table, Options));
+        true -> portcullis_request:ask(Server, Table, Options);
         false -> no_table(Table)
     end.
 
@@ -223,7 +223,7 @@ fold(Table, Options, Fun, Acc) ->
 -spec fold(server(), atom(), options(), fun((row(), Acc) -> Acc), Acc) -> {ok, Acc, meta()} | {error, error()}.
 fold(Server, Table, Options, Fun, Acc) when is_function(Fun, 2) ->
     case portcullis_codec:is_table(Table) of
-        true -> portcullis_request:fold(portcullis_request:send(Server, Table, Options), Fun, Acc, infinity);
+        true -> portcullis_request:fold(Server, Table, Options, Fun, Acc);
         false -> no_table(Table)
     end.
 
