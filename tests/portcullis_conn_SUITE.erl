@@ -8,9 +8,10 @@ suite() ->
     [{timetrap, {seconds, 60}}].
 
 all() ->
-    [bare_port, hostile_frames_through_a_bare_port, mixed_callers, dying_callers, killed_port, stopped_port,
+    [bare_port, hostile_frames_through_a_bare_port, mixed_callers, dying_callers, killed_port, killed_again_and_again,
+     stopped_port,
      slow_consumer, fold_that_raises, cancelled, overloaded, queue, late_replies, gen_server_calls, frame_too_long,
-     deepest_request, event_handler, telemetry, many_servers, stop_closes_the_program, dead_server, roles].
+     deepest_request, event_handler, telemetry, many_servers, stop_closes_the_program, dead_server, roles, other_nodes].
 
 %% --- without any client ---------------------------------------------------------------------------------------------
 
@@ -115,6 +116,35 @@ killed_port(_) ->
     ?assertMatch({ok, #{proc := #{downs := 1, state := ready}}}, portcullis:info(Server)),
     ?assertEqual([], messages()),
     stop(Server).
+
+%% Every caller hears of every request what became of it.
+killed_again_and_again(_) ->
+    Server = start(#{backoff => {5, 10}}),
+    Callers = [spawn_monitor(fun() -> exit({count, lists:foldl(fun(N, Sum) -> restless(Server, N) + Sum end, 0,
+                                                               lists:seq(1, 1000))})
+                             end) || _ <- lists:seq(1, 16)],
+    [begin
+         signal(Server, "KILL"),
+         until(fun() -> {ok, #{proc := #{downs := Downs, state := State}}} = portcullis:info(Server),
+                        {Downs, State} =:= {Kill, ready}
+               end)
+     end || Kill <- lists:seq(1, 10)],
+    Answered = [receive {'DOWN', Monitor, process, Pid, {count, Count}} -> Count end || {Pid, Monitor} <- Callers],
+    ?assert(lists:sum(Answered) > 0),
+    idle(Server),
+    ?assertEqual({ok, #{pid => 1}}, portcullis:process(Server, 1, [pid])),
+    stop(Server).
+
+restless(Server, N) ->
+    Answer = case N rem 10 of
+        0 -> portcullis:processes(Server, #{columns => [pid]});
+        _ -> portcullis:process(Server, 1, [pid])
+    end,
+    case Answer of
+        {ok, #{pid := 1}} -> 1;
+        {ok, [#{pid := 1} | _]} -> 1;
+        {error, {down, _}} -> erlang:yield(), 0
+    end.
 
 %% It cannot keep its own deadlines then.
 stopped_port(_) ->
@@ -340,6 +370,29 @@ roles(_) ->
     {ok, Net} = portcullis:start_link(options(#{roles => [net]})),
     ?assertEqual({error, {unsupported, <<"role proc">>}}, portcullis:process(Net, 1, [pid])),
     stop(Net).
+
+%% Who asks decodes, so a caller on another node needs the atoms there.
+other_nodes(_) ->
+    Paths = [filename:absname(Path) || Path <- code:get_path(), string:find(Path, "portcullis") =/= nomatch],
+    {ok, Peer, _} = peer:start_link(#{connection => standard_io, args => ["-pa" | Paths]}),
+    Server = start(#{name => other_nodes_server}),
+    {ok, Body} = portcullis_codec:body(processes, #{}),
+    Frames = frames(Server, Body),
+    [?assertMatch({ok, _}, peer:call(Peer, portcullis_codec, decode, [Frame])) || Frame <- Frames],
+    ok = peer:stop(Peer),
+    stop(Server).
+
+%% An answer as it comes from the wire.
+frames(Server, Body) ->
+    Tag = erlang:monitor(process, Server, [{alias, demonitor}]),
+    ok = gen_server:cast(Server, {send, proc, self(), Tag, Body, 5000}),
+    frames(Tag).
+
+frames(Tag) ->
+    receive
+        {Tag, {rows, _, _, Frame}} -> [Frame | frames(Tag)];
+        {Tag, {done, _, Frame}} -> [Frame]
+    end.
 
 %% --- help -----------------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@
                  | {ok, request_id(), term()}
                  | {rows, request_id(), [atom()] | same, [tuple()]}.
 
-%% The whole vocabulary of the port. Whoever decodes calls it once before, so that the atoms exist.
+%% The whole vocabulary of the port.
 -spec atoms() -> [atom(), ...].
 atoms() ->
     portcullis_atoms:all().
@@ -76,9 +76,11 @@ route_decoded(Frame) ->
         malformed -> malformed
     end.
 
-%% A frame from the port. `safe' makes no atoms; `used' finds bytes after the term.
+%% A frame from the port. `safe' makes no atoms, so those that the port sends have to exist, on whichever node this is;
+%% `used' finds bytes after the term.
 -spec decode(binary()) -> {ok, message()} | malformed.
 decode(Frame) ->
+    ok = portcullis_atoms:load(),
     try binary_to_term(Frame, [safe, used]) of
         {Term, Used} when Used =:= byte_size(Frame) -> message(Term);
         _ -> malformed

@@ -62,7 +62,6 @@ callback_mode() ->
     {ok, state(), #data{}, [gen_statem:action()]}.
 init({Role, #{queue_limit := QueueLimit} = Config}) ->
     _ = process_flag(trap_exit, true),
-    _ = portcullis_codec:atoms(),
     ok = logger:set_process_metadata(#{domain => [portcullis], role => Role}),
     Data = #data{role = Role, config = Config, pending = portcullis_pending:new(QueueLimit)},
     {ok, connecting, Data, [{next_event, internal, open}]}.
@@ -87,9 +86,14 @@ handle_event(info, {timeout, Timer, busy}, ready, #data{retry = Timer} = Data) -
     {keep_state, pump(Data#data{retry = undefined})};
 handle_event(info, {{owner, Id}, _, process, _, _}, State, Data) ->
     withdraw(State, Id, cancelled, Data);
-handle_event(info, malformed, ready, Data) ->
-    %% A caller could not decode its answer.
+handle_event(info, {malformed, rows}, ready, Data) ->
     lost({protocol, malformed_frame}, Data);
+handle_event(info, {malformed, Frame}, ready, Data) when is_binary(Frame) ->
+    %% Looked at again here: a caller on a node with an older client may only lack an atom.
+    case portcullis_codec:decode(Frame) of
+        malformed -> lost({protocol, malformed_frame}, Data);
+        {ok, _} -> keep_state_and_data
+    end;
 handle_event(info, Message, State, #data{transport = Transport, handle = Handle} = Data) when Handle =/= undefined ->
     case Transport:message(Message, Handle) of
         {frame, Frame} -> frame(State, Frame, Data);

@@ -172,7 +172,6 @@ trial(Program, Args, #{hello_timeout := Timeout}) ->
 %% Without `{packet, 4}', and with what it says to a terminal: a loader that misses a library says so in plain text, of
 %% which a port that expects frames sees nothing.
 attempt(Program, Args, Timeout) ->
-    _ = portcullis_codec:atoms(),
     Settings = [{args, Args}, stream, binary, exit_status, use_stdio, stderr_to_stdout],
     try open_port({spawn_executable, Program}, Settings) of
         Port ->

@@ -113,10 +113,15 @@ sent(Server, Owner, Operation, Tag, Timeout, Body) ->
 chunks(Tag, Request, Reader, Count, Fun, Acc, Deadline) ->
     receive
         {Tag, {rows, Connection, Id, Frame}} ->
-            {Next, Rows} = read(Frame, Reader, Connection),
-            Folded = Fun(Rows, Acc),
-            ok = grant(Connection, Id, Count),
-            chunks(Tag, Request, Next, Count + 1, Fun, Folded, Deadline);
+            case read(Frame, Reader) of
+                {ok, Next, Rows} ->
+                    Folded = Fun(Rows, Acc),
+                    ok = grant(Connection, Id, Count),
+                    chunks(Tag, Request, Next, Count + 1, Fun, Folded, Deadline);
+                {malformed, What} ->
+                    ok = abandon(Request),
+                    malformed(Connection, What)
+            end;
         {Tag, {done, Connection, Frame}} ->
             true = erlang:demonitor(Tag, [flush]),
             end_of_answer(Frame, Acc, Connection);
@@ -140,30 +145,31 @@ collected(Operation, {ok, Acc, Value}) ->
     end;
 collected(_, {error, Error}) -> {error, Error}.
 
-read(Frame, Reader, Connection) ->
-    {Next, Read} = case portcullis_codec:decode(Frame) of
-        {ok, {rows, _, same, Rows}} when Reader =/= undefined -> {Reader, portcullis_rows:maps(Reader, Rows)};
-        {ok, {rows, _, Columns, Rows}} when is_list(Columns) ->
-            First = portcullis_rows:reader(Columns),
-            {First, portcullis_rows:maps(First, Rows)};
-        _ -> {Reader, malformed}
-    end,
-    case Read of
-        {ok, Maps} -> {Next, Maps};
-        malformed ->
-            %% The connection closes the port and answers everybody, us too.
-            _ = Connection ! malformed,
-            {Next, []}
+read(Frame, Reader) ->
+    case portcullis_codec:decode(Frame) of
+        {ok, {rows, _, same, Rows}} when Reader =/= undefined -> read_rows(Reader, Rows);
+        {ok, {rows, _, Columns, Rows}} when is_list(Columns) -> read_rows(portcullis_rows:reader(Columns), Rows);
+        {ok, _} -> {malformed, rows};
+        malformed -> {malformed, Frame}
+    end.
+
+read_rows(Reader, Rows) ->
+    case portcullis_rows:maps(Reader, Rows) of
+        {ok, Maps} -> {ok, Reader, Maps};
+        malformed -> {malformed, rows}
     end.
 
 end_of_answer(Frame, Acc, Connection) ->
     case portcullis_codec:decode(Frame) of
         {ok, {ok, _, Value}} -> {ok, Acc, Value};
         {ok, {error, _, Error}} -> {error, Error};
-        _ ->
-            _ = Connection ! malformed,
-            {error, {down, {protocol, malformed_frame}}}
+        _ -> malformed(Connection, Frame)
     end.
+
+%% The connection closes a port that breaks the protocol.
+malformed(Connection, What) ->
+    _ = Connection ! {malformed, What},
+    {error, {down, {protocol, malformed_frame}}}.
 
 grant(Connection, Id, Count) when Count rem ?CREDIT_BATCH =:= 0 ->
     _ = Connection ! {credit, Id, ?CREDIT_BATCH},
