@@ -22,7 +22,8 @@ killed_in_the_middle_of_a_scan(_) ->
     [] = os:cmd("kill -9 " ++ BeamPid),
     ok = until(fun() -> not runs(PortPid) end, Start + 1000),
     ct:pal("the port ended ~b ms after the BEAM", [erlang:monotonic_time(millisecond) - Start]),
-    catch port_close(Beam).
+    %% It closed itself when its program ended, if that was heard already.
+    try port_close(Beam) catch error:badarg -> true end.
 
 %% Only root can start a BEAM so: scripts/test-all.sh runs this suite once more under it.
 reduced_bounding_set(_) ->
