@@ -29,7 +29,7 @@ errors() ->
      frame_too_long].
 
 operations() ->
-    [info, requests, errors, bad_frames, rows, in_flight, uptime,
+    [info, args, requests, errors, bad_frames, rows, in_flight, uptime,
      processes, columns, where, limit, cell_max, min, max, range, prefix,
      started, duration, vanished, denied, cut, truncated, source, procfs, true, false,
      process, pid, items, undefined].
