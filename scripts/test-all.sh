@@ -62,8 +62,9 @@ give_up() {
     exit 1
 }
 
-# within command...: under the time limit of the step. Programs only, no functions.
-within() { timeout --kill-after=10 "$limit" "$@"; }
+# within command...: under the time limit of the step. Programs only, no functions. In the foreground, so that an
+# interrupt from the keyboard reaches it.
+within() { timeout --foreground --kill-after=10 "$limit" "$@"; }
 
 # count LOG: adds up what cargo, Common Test, ExUnit and our own scripts say about their tests.
 count() {
