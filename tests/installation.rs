@@ -144,3 +144,53 @@ fn a_low_limit_of_descriptors_is_refused_or_served_but_never_a_crash() {
         }
     }
 }
+
+#[test]
+fn the_doctor_finds_the_same_from_a_terminal_and_mends_in_words() {
+    let Some(f) = fixtures() else { return };
+    let doctor = |installation: &str, options: &[&str]| {
+        let program = f.program(installation);
+        f.command(options, &[program.to_str().unwrap(), "doctor"]).output().unwrap()
+    };
+    for (installation, options, code, reason, message, fix) in CASES {
+        let output = doctor(installation, options);
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{installation} {options:?}: {text}");
+        let told =
+            text.contains(&format!("{reason} (exit {code})")) && text.contains(message) && text.contains(fix);
+        assert!(told, "{installation} {options:?}: {text}");
+    }
+    let healthy = doctor("ok", &[]);
+    assert_eq!(healthy.status.code(), Some(0), "{healthy:?}");
+    assert!(String::from_utf8(healthy.stdout).unwrap().starts_with("ok: "));
+    // About another file, and about none.
+    let program = f.program("ok");
+    let asked = f.program("mode-0755");
+    let ask = |file: &str| f.command(&[], &[program.to_str().unwrap(), "doctor", file]).output().unwrap();
+    assert_eq!(ask(asked.to_str().unwrap()).status.code(), Some(1));
+    let missing = ask("/nonexistent/portcullis-proc");
+    assert!(String::from_utf8(missing.stdout).unwrap().contains("install.sh"));
+}
+
+/// Why the owner must be root: the kernel takes capabilities away on write(2), and not on a change through a mapping.
+#[test]
+fn an_owner_can_rewrite_a_program_and_keep_its_capabilities() {
+    let Some(f) = fixtures() else { return };
+    let directory = std::env::temp_dir().join(format!("portcullis-rewrite-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    let (rewrite, program) = (directory.join("rewrite"), directory.join("program"));
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/rewrite.c");
+    assert!(std::process::Command::new("cc").arg("-o").arg(&rewrite).arg(source).status().unwrap().success());
+    std::fs::copy(f.program("app-owned"), &program).unwrap();
+    let program = program.to_str().unwrap();
+    let run = |words: &[&str]| std::process::Command::new(words[0]).args(&words[1..]).output().unwrap();
+    assert!(run(&["chown", &f.user, program]).status.success());
+    assert!(run(&["setcap", "cap_sys_ptrace=p", program]).status.success());
+    let capabilities = || String::from_utf8(run(&["getcap", program]).stdout).unwrap();
+    for (way, kept) in [("map", true), ("write", false)] {
+        let output = f.command(&[], &[rewrite.to_str().unwrap(), program, way]).output().unwrap();
+        assert!(output.status.success(), "{way}: {output:?}");
+        assert_eq!(capabilities().contains("cap_sys_ptrace"), kept, "{way}");
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+}

@@ -49,6 +49,8 @@ pub struct Waiting {
     pub id: RequestId,
     /// When it is too late.
     pub deadline: Instant,
+    /// Chunks that its client has allowed on top of the first ones: it need not wait for the answer to begin.
+    pub granted: u32,
     permit: policy::permit::Permit<crate::proc::action::ReadProcesses>,
     args: ProcessesArgs,
 }
@@ -57,7 +59,9 @@ impl Waiting {
     /// Begins it.
     pub fn begin(self) -> Result<RowAnswer, RequestError> {
         let scan = Scan::start(self.permit, self.args).map_err(failure)?;
-        Ok(RowAnswer::new(self.id, scan))
+        let mut answer = RowAnswer::new(self.id, scan);
+        answer.grant(self.granted);
+        Ok(answer)
     }
 }
 
@@ -143,7 +147,7 @@ fn carry_out(
             let permit = policy::authorize(&court.policy, court.held, action).map_err(denied)?;
             let timeout = Duration::from_millis(request.timeout_ms.min(court.policy.deadline_ms()));
             let deadline = Instant::now() + timeout;
-            Ok(Outcome::Rows(Box::new(Waiting { id: request.id, deadline, permit, args })))
+            Ok(Outcome::Rows(Box::new(Waiting { id: request.id, deadline, granted: 0, permit, args })))
         }
     }
 }

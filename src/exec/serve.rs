@@ -203,6 +203,9 @@ impl Running {
         if let Some((_, answer)) = self.active.iter_mut().find(|(_, a)| a.id() == id) {
             answer.grant(chunks);
         }
+        if let Some(waiting) = self.waiting.iter_mut().find(|w| w.id == id) {
+            waiting.granted = waiting.granted.saturating_add(chunks);
+        }
     }
 
     /// Ends what is too late, begins what has its turn, and carries one answer on.

@@ -158,6 +158,18 @@ impl Port {
         value
     }
 
+    /// An `info` that must be answered although a row answer is under way, whose chunks are dropped.
+    pub fn ask_amid_rows(&mut self, id: u32) {
+        self.request(id, "info", map(&[]));
+        loop {
+            let term = self.receive().expect("an answer");
+            let Term::Tuple(t) = &term else { panic!("{term}") };
+            if integer(&t.elements[1]) == i128::from(id) {
+                return assert_eq!(name(&t.elements[0]), "ok");
+            }
+        }
+    }
+
     /// All rows of a request, granting credit for each chunk, and the `Meta`.
     pub fn rows(&mut self, id: u32, args: Term) -> (Vec<Vec<Term>>, Map) {
         self.request(id, "processes", args);

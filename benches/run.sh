@@ -1,0 +1,29 @@
+#!/bin/sh
+# Builds, installs into a directory of its own, and compares the port with its floor and its rivals as an ordinary user.
+# Needs root (it asks sudo), cargo and erlang; scripts/test-all.sh installs them. usage: sh benches/run.sh [PROCESSES]
+set -eu
+ROOT=$(cd "$(dirname "$0")/.." && pwd)
+. "$ROOT/scripts/lib.sh"
+become_root "$@"
+find_rust "$RUST_FOR_TESTS"
+sh "$ROOT/scripts/build-port.sh"
+cd "$ROOT"
+cargo build --release --locked --quiet --examples
+user=portcullis-test
+getent passwd "$user" >/dev/null || useradd --system --user-group --no-create-home --home-dir /nonexistent \
+    --shell /usr/sbin/nologin "$user"
+installed=/usr/local/libexec/portcullis-bench.$$
+work=$(mktemp -d /tmp/portcullis-bench.XXXXXX)
+trap 'rm -rf "$installed" "$work"' EXIT
+sh "$ROOT/scripts/install.sh" --dest "$installed" --group "$user" >/dev/null
+mkdir "$work/ebin"
+for module in erlang/src/portcullis_transport.erl erlang/src/*.erl; do
+    erlc -pa "$work/ebin" -o "$work/ebin" "$module"
+done
+cp erlang/portcullis.app.src "$work/ebin/portcullis.app"
+cp benches/bench.escript "${CARGO_TARGET_DIR:-target}/release/examples/echo" \
+    "${CARGO_TARGET_DIR:-target}/release/examples/floor" "$work"
+chmod -R a+rX "$work"
+cd "$work"
+sh "$ROOT/tests/fixtures/as.sh" "$user" -- env HOME="$work" \
+    escript bench.escript "$installed/portcullis-proc" "$work/echo" "$work/floor" "$work/ebin" "$@"

@@ -1,0 +1,43 @@
+//! Whatever the scan accepts is a message or an error with a place; arguments of every operation likewise. Nothing panics,
+//! and what is decoded keeps to the bounds that the rest of the program relies on.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use portcullis::limits::{ANY_OF_MAX, CELL_MAX, PID_MAX};
+use portcullis::op::{Op, Role};
+use portcullis::proc::args::{ProcessArgs, ProcessesArgs};
+use portcullis::proc::columns::COLUMNS;
+use portcullis::protocol::reply;
+use portcullis::protocol::request::{Message, decode};
+use portcullis::wire::scan::{Bounds, validate};
+use portcullis::wire::schema::At;
+use portcullis::wire::write::Writer;
+
+fuzz_target!(|frame: &[u8]| {
+    let Ok(accepted) = validate(frame, &Bounds::PROC) else { return };
+    let mut w = Writer::new();
+    match decode(accepted.term(), Role::Proc) {
+        Err((id, error)) => reply::error(&mut w, id, &error),
+        Ok(Message::Request(request)) => {
+            let result = match request.row.op {
+                Op::Info => Ok(()),
+                Op::Process => ProcessArgs::decode(request.args, &At::Top).map(|args| {
+                    assert!((1..=CELL_MAX).contains(&args.cell_max) && args.items.len() <= COLUMNS.len());
+                    assert!(args.pid.get() <= PID_MAX);
+                }),
+                Op::Processes => ProcessesArgs::decode(request.args, &At::Top).map(|args| {
+                    assert!((1..=CELL_MAX).contains(&args.cell_max) && !args.columns.is_empty());
+                    assert!(args.pids.is_none_or(|pids| pids.len() <= ANY_OF_MAX && pids.is_sorted()));
+                }),
+            };
+            if let Err(error) = result {
+                reply::error(&mut w, request.id, &error);
+            }
+        }
+        Ok(Message::Cancel(_) | Message::Credit(..)) => {}
+    }
+    // An error is an accepted term itself.
+    if let Some(body) = w.bytes().get(4..) {
+        assert!(validate(body, &Bounds { bytes: 1 << 20, ..Bounds::PROC }).is_ok());
+    }
+});
