@@ -2,7 +2,7 @@
 # All tests, from a bare Debian machine, as root or with sudo. What is privileged is tested as an ordinary user, in
 # network and process namespaces of its own, against installations that root made for it. The last line is the count.
 #
-#   --full   also dialyzer (it builds its tables first: minutes), more random cases, and longer fuzzing
+#   --full   also dialyzer (it builds its tables first: minutes), a hundred times the mutated frames, and longer fuzzing
 set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/scripts/lib.sh"
@@ -62,8 +62,9 @@ give_up() {
     exit 1
 }
 
-# within command...: under the time limit of the step. Programs only, no functions.
-within() { timeout --kill-after=10 "$limit" "$@"; }
+# within command...: under the time limit of the step. Programs only, no functions. In the foreground, so that an
+# interrupt from the keyboard reaches it.
+within() { timeout --foreground --kill-after=10 "$limit" "$@"; }
 
 # count LOG: adds up what cargo, Common Test, ExUnit and our own scripts say about their tests.
 count() {
@@ -130,14 +131,14 @@ make_fixtures() {
 # as_tester command...: in its own network and process namespaces. Its process 1 is a shell of root's: it reaps what
 # tests leave behind, epmd above all, and is somebody else's process to look at.
 as_tester() {
-    # shellcheck disable=SC2016 # for the inner shell
+    # shellcheck disable=SC2016,SC2086 # for the inner shell; the options are words
     within unshare --net --pid --fork --kill-child --mount-proc sh -c '
         ip link set lo up
         cd "$1"
         shift
         "$@"
         exit $?
-    ' sh "$work/src" sh "$ROOT/tests/fixtures/as.sh" "$USER_NAME" -- env -i PATH="$PATH" HOME="$work/home" \
+    ' sh "$work/src" sh "$ROOT/tests/fixtures/as.sh" "$USER_NAME" $as_options -- env -i PATH="$PATH" HOME="$work/home" \
         USER="$USER_NAME" LC_ALL=C.UTF-8 CI="${CI:-}" \
         PORTCULLIS_SKIP_BUILD=1 PORTCULLIS_BIN="$FIXTURES/ok/portcullis-proc" PORTCULLIS_FIXTURES="$FIXTURES" \
         REBAR_BASE_DIR="$work/home/rebar" MIX_BUILD_PATH="$work/home/mix" MIX_HOME="$work/home/mix-home" "$@"
@@ -202,6 +203,7 @@ rust_steps() {
     else
         skip "cargo deny" "needs cargo-deny"
     fi
+    # shellcheck disable=SC2086 # a list of settings
     tests "cargo test" "$cargo_limit" cargo_test $more_cases
 }
 
@@ -228,10 +230,10 @@ fuzz_steps() {
 }
 
 main() {
-    full=no fuzz_seconds=60 cargo_limit=900 more_cases=''
+    full=no as_options='' fuzz_seconds=60 cargo_limit=900 more_cases=''
     case ${1:-} in
     '') ;;
-    --full) full=yes fuzz_seconds=900 cargo_limit=3600 more_cases=PROPTEST_CASES=20000 ;;
+    --full) full=yes fuzz_seconds=900 cargo_limit=3600 more_cases='WIRE_MUTATIONS=100000000 PORT_MUTATIONS=100000000' ;;
     *) die "usage: sh scripts/test-all.sh [--full]" ;;
     esac
     become_root "$@"
