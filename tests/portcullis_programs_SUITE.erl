@@ -10,7 +10,7 @@ suite() ->
     [{timetrap, {seconds, 60}}].
 
 all() ->
-    [refused, missing_program, required_program, lost_for_good, backoff_grows, program_that_hangs,
+    [refused, missing_program, required_program, lost_for_good, backoff_grows, program_that_hangs, program_that_stops_reading,
      program_of_another_protocol, malformed_answers].
 
 %% A copy belongs to whoever made it, and the program refuses that.
@@ -77,6 +77,17 @@ program_that_hangs(Config) ->
     Server = start(#{path => script(Config, "hangs", "exec sleep 30"), hello_timeout => 200}),
     Id = portcullis:send_request(Server, info, #{}),
     ?assertEqual({error, {down, hello_timeout}}, portcullis:receive_response(Id)),
+    stop(Server).
+
+%% A write into a closed pipe ends the port with an exit signal and without an exit status.
+program_that_stops_reading(Config) ->
+    File = filename:join(proplists:get_value(priv_dir, Config), "deaf"),
+    Hello = #{protocol => {1, 1}, role => proc, frame_max => 65536, max_in_flight => 9, credit => 16},
+    ok = file:write_file(File ++ ".hello", frames([{hello, Hello}])),
+    Path = script(Config, "deaf", ["exec 0<&-; cat ", File, ".hello; exec sleep 30"]),
+    {ok, Server} = portcullis:start_link(options(#{path => Path, backoff => {5000, 5000}})),
+    ?assertEqual({error, {down, epipe}}, answer(Server, info, #{})),
+    ?assertMatch({ok, #{proc := #{state := backoff}}}, portcullis:info(Server)),
     stop(Server).
 
 program_of_another_protocol(Config) ->
