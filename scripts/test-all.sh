@@ -134,14 +134,14 @@ make_fixtures() {
 # as_tester command...: in its own network and process namespaces. Its process 1 is a shell of root's: it reaps what
 # tests leave behind, epmd above all, and is somebody else's process to look at.
 as_tester() {
-    # shellcheck disable=SC2016 # for the inner shell
+    # shellcheck disable=SC2016,SC2086 # for the inner shell; the options are words
     within unshare --net --pid --fork --kill-child --mount-proc sh -c '
         ip link set lo up
         cd "$1"
         shift
         "$@"
         exit $?
-    ' sh "$work/src" sh "$ROOT/tests/fixtures/as.sh" "$USER_NAME" -- env -i PATH="$PATH" HOME="$work/home" \
+    ' sh "$work/src" sh "$ROOT/tests/fixtures/as.sh" "$USER_NAME" $as_options -- env -i PATH="$PATH" HOME="$work/home" \
         USER="$USER_NAME" LC_ALL=C.UTF-8 CI="${CI:-}" \
         PORTCULLIS_SKIP_BUILD=1 PORTCULLIS_BIN="$FIXTURES/ok/portcullis-proc" PORTCULLIS_FIXTURES="$FIXTURES" \
         REBAR_BASE_DIR="$work/home/rebar" MIX_BUILD_PATH="$work/home/mix" MIX_HOME="$work/home/mix-home" "$@"
@@ -233,7 +233,7 @@ fuzz_steps() {
 }
 
 main() {
-    full=no fuzz_seconds=60 cargo_limit=900 more_cases=''
+    full=no as_options='' fuzz_seconds=60 cargo_limit=900 more_cases=''
     case ${1:-} in
     '') ;;
     --full) full=yes fuzz_seconds=900 cargo_limit=3600 more_cases='WIRE_MUTATIONS=100000000 PORT_MUTATIONS=100000000' ;;

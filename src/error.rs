@@ -146,12 +146,6 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// A schema error at `path`.
-    #[must_use]
-    pub fn schema(path: &[Step], why: Why) -> Self {
-        Self::BadRequest(path.to_vec(), why)
-    }
-
     /// The error together with the request that it ends.
     #[must_use]
     pub fn of(self, id: RequestId) -> (RequestId, Self) {

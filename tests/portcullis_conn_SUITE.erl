@@ -10,9 +10,7 @@ suite() ->
 all() ->
     [bare_port, hostile_frames_through_a_bare_port, mixed_callers, dying_callers, killed_port, stopped_port,
      slow_consumer, fold_that_raises, cancelled, overloaded, queue, late_replies, gen_server_calls, frame_too_long,
-     deepest_request, refused, missing_program, required_program, lost_for_good, program_that_hangs,
-     program_of_another_protocol, malformed_answers, event_handler, telemetry, many_servers, stop_closes_the_program,
-     dead_server, roles].
+     deepest_request, event_handler, telemetry, many_servers, stop_closes_the_program, dead_server, roles].
 
 %% --- without any client ---------------------------------------------------------------------------------------------
 
@@ -159,6 +157,10 @@ slow_consumer(_) ->
     {ok, {Count, Most}, Meta} = portcullis:fold(Server, processes, Options, Watch, {0, 0}),
     ?assertEqual({60, 60}, {Count, maps:get(rows, Meta)}),
     ?assert(Most > 1 andalso Most =< 16),
+    {ok, #{in_flight := Idle}} = answer(Server, info, #{}),
+    %% Who leaves takes the request along: it would wait for credit until its deadline.
+    ?assertThrow(enough, portcullis:fold(Server, processes, Options, fun(_, _) -> throw(enough) end, 0)),
+    until(fun() -> {ok, #{in_flight := InFlight}} = answer(Server, info, #{}), InFlight =:= Idle end),
     {ok, Rows, #{rows := 60}} = portcullis:query(Server, processes, Options),
     ?assertEqual(lists:sort(Pids), [Pid || #{pid := Pid} <- Rows]),
     [port_close(Port) || Port <- Ports],
@@ -254,87 +256,6 @@ deepest_request(_) ->
     ?assertMatch({error, {bad_request, [<<"x">>], unknown_key}}, answer(Server, info, #{x => (1 bsl 64) - 1})),
     ?assertMatch({error, {bad_request, [pid], {range, _, _}}}, portcullis:process(Server, 1 bsl 40, [pid])),
     stop(Server).
-
-%% --- programs that do not serve -------------------------------------------------------------------------------------
-
-%% A copy belongs to whoever made it, and the program refuses that.
-refused(Config) ->
-    Copy = copy(Config, "refused"),
-    Options = options(#{path => Copy, unprivileged => false, required => true}),
-    process_flag(trap_exit, true),
-    {error, {refused, #{reason := Reason, message := Message, fix := Fix}} = Error} = portcullis:start_link(Options),
-    ct:pal("~ts", [portcullis:format_error(Error)]),
-    ?assert(lists:member(Reason, [file_mode, file_owner, running_as_root])),
-    [?assertNotEqual(nomatch, string:find(portcullis:format_error(Error), Part)) || Part <- [Message, Fix]],
-    {ok, Server} = portcullis:start_link(Options#{required => false}),
-    ?assertEqual({error, Error}, portcullis:process(Server, 1, [pid])),
-    stop(Server).
-
-%% The supervisor and the server live, and the program is used once it is there.
-missing_program(Config) ->
-    Path = filename:join(proplists:get_value(priv_dir, Config), "not-yet"),
-    {ok, Supervisor} = portcullis_sup:start_link(),
-    Options = options(#{path => Path, backoff => {10, 20}, unprivileged => true}),
-    {ok, Server} = supervisor:start_child(Supervisor, portcullis:child_spec(Options)),
-    ?assertMatch({error, {down, {no_program, [{Path, path, enoent}]}}}, portcullis:process(Server, 1, [pid])),
-    {ok, _} = file:copy(program(), Path ++ ".new"),
-    ok = file:change_mode(Path ++ ".new", 8#700),
-    ok = file:rename(Path ++ ".new", Path),
-    ready(Server),
-    ?assertEqual({ok, #{pid => 1}}, portcullis:process(Server, 1, [pid])),
-    ?assertEqual([{ok, Server}], [{ok, Pid} || {_, Pid, _, _} <- supervisor:which_children(Supervisor)]),
-    true = unlink(Supervisor),
-    ok = gen_server:stop(Supervisor).
-
-required_program(_) ->
-    process_flag(trap_exit, true),
-    ?assertMatch({error, {down, {no_program, [{"/nonexistent", path, enoent}]}}},
-                 portcullis:start_link([{path, "/nonexistent"}, {required, true}])),
-    Server = start(#{required => true}),
-    ?assertMatch({ok, #{proc := #{state := ready}}}, portcullis:info(Server)),
-    stop(Server).
-
-%% Required, and gone with its program: the server ends, and its supervisor decides.
-lost_for_good(Config) ->
-    process_flag(trap_exit, true),
-    Copy = copy(Config, "lost"),
-    Server = start(#{path => Copy, unprivileged => true, required => true, backoff => {10, 20}}),
-    ok = file:delete(Copy),
-    signal(Server, "KILL"),
-    receive {'EXIT', Server, Reason} -> ?assertMatch({shutdown, {down, {no_program, _}}}, Reason) end.
-
-program_that_hangs(Config) ->
-    Server = start(#{path => script(Config, "hangs", "exec sleep 30"), hello_timeout => 200}),
-    Id = portcullis:send_request(Server, info, #{}),
-    ?assertEqual({error, {down, hello_timeout}}, portcullis:receive_response(Id)),
-    stop(Server).
-
-program_of_another_protocol(Config) ->
-    Hello = #{protocol => {2, 3}, role => proc, frame_max => 65536, max_in_flight => 1, credit => 16},
-    Server = start(#{path => says(Config, "newer", [{hello, Hello}])}),
-    {error, Error} = answer(Server, info, #{}),
-    ?assertEqual({down, {protocol, {versions, {2, 3}}}}, Error),
-    ?assertNotEqual(nomatch, string:find(portcullis:format_error(Error), "install")),
-    stop(Server).
-
-%% A frame that is not of the protocol ends the connection, wherever it is found out.
-malformed_answers(Config) ->
-    Hello = {hello, #{protocol => {1, 1}, role => proc, frame_max => 65536, max_in_flight => 9, credit => 16}},
-    [begin
-         Path = says(Config, Name, [Hello, Frame]),
-         {ok, Server} = portcullis:start_link(options(#{path => Path, backoff => {5000, 5000}})),
-         Answer = answer(Server, Operation, #{}),
-         ?assertEqual({Name, {error, {down, {protocol, Why}}}}, {Name, Answer}),
-         stop(Server)
-     end || {Name, Operation, Frame, Why} <-
-                [{"more", info, <<(term_to_binary({ok, 1, []}))/binary, 0>>, malformed_frame},
-                 {"atom", info, <<131, 104, 3, 119, 2, "ok", 97, 1, 119, 22, "portcullis_unheard_of!">>, malformed_frame},
-                 {"rows", processes, {rows, 1, same, [{1}]}, malformed_frame},
-                 {"arity", processes, {rows, 1, [pid, comm], [{1}]}, malformed_frame},
-                 {"columns", processes, {rows, 1, [1], [{1}]}, malformed_frame},
-                 {"tag", info, {okay, 1, 1}, malformed_frame},
-                 {"late_hello", info, Hello, unexpected_frame},
-                 {"nobody", info, {error, 0, {bad_frame, 1, tag}}, {bad_frame, 1, tag}}]].
 
 %% --- what is told ---------------------------------------------------------------------------------------------------
 
@@ -468,33 +389,3 @@ until(Done, Tries) when Tries > 0 ->
 messages() ->
     {messages, Messages} = process_info(self(), messages),
     Messages.
-
-program() ->
-    {ok, Config} = portcullis_opts:server(options()),
-    {ok, Program, _} = portcullis_program:find(proc, Config),
-    Program.
-
-copy(Config, Name) ->
-    Copy = filename:join(proplists:get_value(priv_dir, Config), Name),
-    {ok, _} = file:copy(program(), Copy),
-    ok = file:change_mode(Copy, 8#700),
-    Copy.
-
-script(Config, Name, Text) ->
-    Script = filename:join(proplists:get_value(priv_dir, Config), Name),
-    ok = file:write_file(Script, ["#!/bin/sh\n", Text, "\n"]),
-    ok = file:change_mode(Script, 8#700),
-    Script.
-
-%% Another program under that name: it says the first frame at once, and the others when it is asked something.
-says(Config, Name, [Hello | Answers]) ->
-    File = filename:join(proplists:get_value(priv_dir, Config), Name),
-    ok = file:write_file(File ++ ".hello", frames([Hello])),
-    ok = file:write_file(File ++ ".answers", frames(Answers)),
-    script(Config, Name, ["cat ", File, ".hello; head -c 4 >/dev/null; cat ", File, ".answers; exec sleep 30"]).
-
-frames(Terms) ->
-    [<<(byte_size(Frame)):32, Frame/binary>> || Term <- Terms, Frame <- [frame(Term)]].
-
-frame(Frame) when is_binary(Frame) -> Frame;
-frame(Term) -> term_to_binary(Term, [{minor_version, 2}]).

@@ -99,8 +99,11 @@ no_new_privs(_) ->
         false -> {skip, "needs setpriv (util-linux)"};
         Setpriv ->
             Ebin = filename:dirname(code:which(portcullis)),
-            Expression = "io:put_chars(portcullis_doctor:format(portcullis:doctor([{unprivileged, false}]))), halt().",
-            Text = os:cmd(lists:join(" ", [Setpriv, "--no-new-privs erl -noshell -pa", Ebin, "-eval '" ++ Expression ++ "'"])),
+            {ok, Config} = portcullis_opts:server(options()),
+            {ok, Program, _} = portcullis_program:find(proc, Config),
+            Expression = io_lib:format("io:put_chars(portcullis_doctor:format(portcullis:doctor([{path, ~p}]))), halt().",
+                                       [Program]),
+            Text = os:cmd(lists:flatten([Setpriv, " --no-new-privs erl -noshell -pa ", Ebin, " -eval '", Expression, "'"])),
             ?assertNotEqual(nomatch, string:find(Text, "problem  no_new_privs")),
             ?assertNotEqual(nomatch, string:find(Text, "NoNewPrivileges=no"))
     end.

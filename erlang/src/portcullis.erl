@@ -30,15 +30,29 @@
 -export([send_request/2, send_request/3, receive_response/1, receive_response/2, cancel/1, cancel/2]).
 -export([format_error/1]).
 
--export_type([server/0, option/0, error/0, pid_ref/0, column/0, row/0, cell/0, options/0, meta/0, request_id/0]).
+-export_type([server/0, option/0, event/0, error/0, pid_ref/0, column/0, row/0, cell/0, options/0, meta/0, request_id/0]).
 
 -define(SERVER, ?MODULE).
 
 -type server() :: pid() | atom() | {atom(), node()} | {global, term()} | {via, module(), term()}.
 %% A server: its pid or its name.
 
--type option() :: portcullis_opts:option().
+-type option() :: {name, atom() | {local, atom()} | {global, term()} | {via, module(), term()}}
+                | {roles, [proc | net, ...]}
+                | {path, file:filename_all()}
+                | {args, [string() | binary()]}
+                | {unprivileged, boolean()}
+                | {max_in_flight, pos_integer()}
+                | {queue_limit, non_neg_integer()}
+                | {hello_timeout, pos_integer()}
+                | {default_timeout, pos_integer()}
+                | {backoff, {Min :: pos_integer(), Max :: pos_integer()}}
+                | {required, boolean()}
+                | {event_handler, fun((event()) -> term())}.
 %% What a server can be told; see {@link start_link/1}.
+
+-type event() :: {up, Hello :: map()} | {down, error()}.
+%% What an event handler is told.
 
 -type error() :: timeout | overloaded | cancelled | esrch | stale | busy
                | {down, Reason :: term()}
@@ -167,7 +181,7 @@ process(Pid, Items) ->
 process(Server, Pid, Items) when is_list(Items) ->
     process(Server, Pid, #{items => Items});
 process(Server, Pid, Options) when is_map(Options) ->
-    portcullis_request:await(portcullis_request:send(Server, process, Options#{pid => Pid}));
+    portcullis_request:ask(Server, process, Options#{pid => Pid});
 process(_, _, _) ->
     {error, {bad_request, [items], {expected, list}}}.
 
@@ -203,7 +217,7 @@ query(Table, Options) ->
 -spec query(server(), atom(), options()) -> {ok, [row()], meta()} | {error, error()}.
 query(Server, Table, Options) ->
     case portcullis_codec:is_table(Table) of
-        true -> portcullis_request:await(portcullis_request:send(Server, Table, Options));
+        true -> portcullis_request:ask(Server, Table, Options);
         false -> no_table(Table)
     end.
 
@@ -223,7 +237,7 @@ fold(Table, Options, Fun, Acc) ->
 -spec fold(server(), atom(), options(), fun((row(), Acc) -> Acc), Acc) -> {ok, Acc, meta()} | {error, error()}.
 fold(Server, Table, Options, Fun, Acc) when is_function(Fun, 2) ->
     case portcullis_codec:is_table(Table) of
-        true -> portcullis_request:fold(portcullis_request:send(Server, Table, Options), Fun, Acc, infinity);
+        true -> portcullis_request:fold(Server, Table, Options, Fun, Acc);
         false -> no_table(Table)
     end.
 

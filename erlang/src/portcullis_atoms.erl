@@ -24,12 +24,12 @@ refused() ->
 errors() ->
     [timeout, overloaded, cancelled, esrch, denied_by_policy, not_permitted, unsupported, posix, bad_request, bad_frame,
      unknown_key, missing, duplicate, empty, in_flight, expected, range, too_many, unknown_column, not_comparable,
-     request, integer, atom, binary, list, tuple, map, pid, condition,
+     request, integer, atom, binary, list, tuple, map, pid, condition, args,
      version, truncated, trailing_bytes, tag, too_deep, too_many_terms, too_many_pairs, length, float, improper_list,
      frame_too_long].
 
 operations() ->
-    [info, requests, errors, bad_frames, rows, in_flight, uptime,
+    [info, args, requests, errors, bad_frames, rows, in_flight, uptime,
      processes, columns, where, limit, cell_max, min, max, range, prefix,
      started, duration, vanished, denied, cut, truncated, source, procfs, true, false,
      process, pid, items, undefined].
@@ -37,7 +37,7 @@ operations() ->
 columns() ->
     [pid, uid, gid, comm, state, ppid, pgrp, session, tty_nr, tpgid, flags, minflt, cminflt, majflt, cmajflt, priority,
      nice, num_threads, exit_signal, processor, rt_priority, policy, utime, stime, cutime, cstime, starttime,
-     blkio_ticks, guest_time, vsize, rss, cmdline, args, argv, ruid, suid, fsuid, rgid, sgid, fsgid, groups, umask,
+     blkio_ticks, guest_time, vsize, rss, cmdline, argv, ruid, suid, fsuid, rgid, sgid, fsgid, groups, umask,
      tracer_pid, fd_size, no_new_privs, seccomp, voluntary_ctxt_switches, nonvoluntary_ctxt_switches, cap_inh, cap_prm,
      cap_eff, cap_bnd, cap_amb, vm_peak, vm_hwm, vm_lck, vm_pin, vm_data, vm_stk, vm_exe, vm_lib, vm_pte, vm_swap,
      rss_anon, rss_file, rss_shmem, exe, cwd, root, rchar, wchar, syscr, syscw, read_bytes, write_bytes,

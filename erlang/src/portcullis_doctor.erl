@@ -56,8 +56,12 @@ role(Role, Config) ->
         {ok, Program, Source} ->
             Held = Config#{unprivileged := maps:get(unprivileged, Config) orelse Source =:= development},
             lists:append([[found(Program, Source)], may_execute(Program, Status), mount(Program, Held),
-                          host(Status, Held), trial(Program, portcullis_program:args(Role, Source, Config), Held)])
+                          host(Status, Held), implied(Source, trial(Program, portcullis_program:args(Role, Source, Config), Held))])
     end.
+
+%% What a development build lacks follows from where it is, and is said already.
+implied(development, Checks) -> [Check || #{check := Name} = Check <- Checks, Name =:= start];
+implied(_, Checks) -> Checks.
 
 %% --- the file -------------------------------------------------------------------------------------------------------
 

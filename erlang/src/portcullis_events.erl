@@ -2,12 +2,10 @@
 -module(portcullis_events).
 
 -export([telemetry/3, up/3, down/4, show_log/0]).
--export_type([event/0]).
 
 -include_lib("kernel/include/logger.hrl").
 
--type event() :: {up, Hello :: map()} | {down, Reason :: term()}.
--type handler() :: fun((event()) -> term()) | undefined.
+-type handler() :: fun((portcullis:event()) -> term()) | undefined.
 
 %% No dependency: the module is used if the release has it.
 -spec telemetry([atom(), ...], map(), map()) -> ok.
@@ -33,14 +31,17 @@ up(Handler, Hello, Metadata) ->
 %% A lost port is news once; that it is still not there is only for whoever debugs.
 -spec down(handler(), portcullis:error(), Retry :: pos_integer() | never, map()) -> ok.
 down(Handler, Error, Retry, #{repeated := Repeated} = Metadata) ->
-    Text = "portcullis: ~ts The next start is in ~p ms.",
-    Args = [portcullis_error:format(Error), Retry],
+    Text = "portcullis: ~ts~n~ts",
+    Args = [portcullis_error:format(Error), next(Retry)],
     case Repeated of
         true -> ?LOG_DEBUG(Text, Args);
         false -> ?LOG_ERROR(Text, Args)
     end,
     telemetry([portcullis, port, down], #{count => 1}, Metadata#{reason => Error}),
     tell(Handler, {down, Error}).
+
+next(never) -> "It is required: the server ends.";
+next(Delay) -> io_lib:format("The next start is in ~b ms.", [Delay]).
 
 %% OTP's default handler, as it comes, stops every domain that is not OTP's own: a program that refuses to start would
 %% be a secret. Handlers that somebody has set up to log by default are left alone.

@@ -2,7 +2,7 @@
 -module(portcullis_opts).
 
 -export([server/1, call/1, name/1, format_error/1]).
--export_type([option/0, config/0, error/0, role/0, server_name/0, timeout_ms/0]).
+-export_type([config/0, error/0, role/0, server_name/0, timeout_ms/0]).
 
 %% The longest deadline that the port keeps; longer ones would be cut without a word.
 -define(TIMEOUT_MAX, 600000).
@@ -12,20 +12,6 @@
 -type role() :: proc | net.
 -type timeout_ms() :: 1..?TIMEOUT_MAX.
 -type server_name() :: {local, atom()} | {global, term()} | {via, module(), term()}.
-
--type option() ::
-        {name, atom() | server_name()}
-      | {roles, [role(), ...]}
-      | {path, file:filename_all()}
-      | {args, [string() | binary()]}
-      | {unprivileged, boolean()}
-      | {max_in_flight, pos_integer()}
-      | {queue_limit, non_neg_integer()}
-      | {hello_timeout, timeout_ms()}
-      | {default_timeout, timeout_ms()}
-      | {backoff, {Min :: pos_integer(), Max :: pos_integer()}}
-      | {required, boolean()}
-      | {event_handler, fun((portcullis_events:event()) -> term())}.
 
 -type config() ::
         #{name := server_name() | undefined,
@@ -39,12 +25,12 @@
           default_timeout := timeout_ms(),
           backoff := {pos_integer(), pos_integer()},
           required := boolean(),
-          event_handler := fun((portcullis_events:event()) -> term()) | undefined}.
+          event_handler := fun((portcullis:event()) -> term()) | undefined}.
 
 -type error() :: {bad_option, Name :: term(), Expected :: binary()}.
 
 %% Options of a server, as a list or a map, with the defaults filled in.
--spec server([option()] | map()) -> {ok, config()} | {error, error()}.
+-spec server([portcullis:option()] | map()) -> {ok, config()} | {error, error()}.
 server(Options) when is_map(Options) -> server(maps:to_list(Options));
 server(Options) when is_list(Options) -> server(Options, defaults());
 server(Options) -> {error, {bad_option, Options, <<"a list or a map of options">>}}.
@@ -78,7 +64,7 @@ call(Options) when is_map(Options) -> {ok, default, Options};
 call(_) -> {error, {bad_request, [], {expected, map}}}.
 
 %% The name of a server that was not normalised yet; for child specs.
--spec name([option()] | map()) -> term().
+-spec name([portcullis:option()] | map()) -> term().
 name(Options) when is_map(Options) -> maps:get(name, Options, portcullis);
 name(Options) when is_list(Options) -> proplists:get_value(name, Options, portcullis).
 

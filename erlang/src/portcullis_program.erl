@@ -60,7 +60,8 @@ named(Path, Role, Source) ->
 file_name(proc) -> "portcullis-proc";
 file_name(net) -> "portcullis-net".
 
-looked_at(File, Source) ->
+looked_at(Path, Source) ->
+    File = filename:absname(Path),
     case file:read_file_info(File, [raw]) of
         {ok, #file_info{type = regular}} -> {File, Source, executable(File)};
         {ok, #file_info{}} -> {File, Source, not_a_file};

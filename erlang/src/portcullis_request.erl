@@ -2,7 +2,7 @@
 %% calls, so that a large answer or a slow fold costs nobody else.
 -module(portcullis_request).
 
--export([send/3, send/4, await/1, await/2, fold/4, cancel/1, call/2]).
+-export([ask/3, fold/5, send/3, send/4, await/1, await/2, cancel/1, call/2]).
 -export_type([id/0]).
 
 %% No request lives longer: the longest deadline and some room. An answer that was received already is waited for in vain.
@@ -12,40 +12,57 @@
 
 -record(request, {server :: portcullis:server(),
                   operation :: atom(),
-                  %% The monitor of the server, and the alias that answers come to.
+                  %% The monitor of the server, and the alias that answers come to. A name that nobody has is monitored as
+                  %% `undefined', which nobody can have: the monitor says `noproc'.
                   tag :: reference() | undefined,
                   failed :: portcullis:error() | undefined,
                   started :: integer()}).
 
 -opaque id() :: #request{}.
 
+-type options() :: map() | [{atom(), term()}].
 -type answer() :: {ok, term()} | {ok, [portcullis:row()], portcullis:meta()} | {error, portcullis:error()}.
 
--spec send(portcullis:server(), atom(), map() | [{atom(), term()}]) -> id().
+%% Asks and waits. The reference goes to the receive as an argument of its own: the compiler sees then where it was made,
+%% and the BEAM looks only at messages that came after it, however many others wait in the mailbox of the caller.
+-spec ask(portcullis:server(), atom(), options()) -> answer().
+ask(Server, Operation, Options) ->
+    collected(Operation, run(Server, Operation, Options, fun collect/2, [])).
+
+%% Folds over the rows as they come. The port stays at most one window ahead of `Fun'.
+-spec fold(portcullis:server(), atom(), options(), fun((portcullis:row(), Acc) -> Acc), Acc) ->
+    {ok, Acc, portcullis:meta()} | {error, portcullis:error()}.
+fold(Server, Table, Options, Fun, Acc0) ->
+    run(Server, Table, Options, fun(Rows, Acc) -> lists:foldl(Fun, Acc, Rows) end, Acc0).
+
+run(Server, Operation, Options, Fun, Acc) ->
+    case encode(Operation, Options) of
+        {ok, Timeout, Body} ->
+            Tag = erlang:monitor(process, portcullis_server:where(Server), [{alias, demonitor}]),
+            Request = sent(Server, self(), Operation, Tag, Timeout, Body),
+            try finished(Request, chunks(Tag, Request, undefined, 1, Fun, Acc, deadline(infinity)))
+            catch
+                Class:Reason:Stack ->
+                    ok = abandon(Request),
+                    ok = event(exception, Request, #{kind => Class, reason => Reason, stacktrace => Stack}),
+                    erlang:raise(Class, Reason, Stack)
+            end;
+        {error, Error} -> finished(failed(Server, Operation, Error), {error, Error})
+    end.
+
+%% Asks without waiting.
+-spec send(portcullis:server(), atom(), options()) -> id().
 send(Server, Operation, Options) ->
     send(Server, self(), Operation, Options).
 
 %% For `Owner': the request is cancelled when that process ends.
--spec send(portcullis:server(), pid(), atom(), map() | [{atom(), term()}]) -> id().
+-spec send(portcullis:server(), pid(), atom(), options()) -> id().
 send(Server, Owner, Operation, Options) ->
     case encode(Operation, Options) of
         {ok, Timeout, Body} ->
-            %% A name that nobody has is `undefined', which nobody can have: the monitor says `noproc'.
             Tag = erlang:monitor(process, portcullis_server:where(Server), [{alias, demonitor}]),
-            ok = gen_server:cast(Server, {send, proc, Owner, Tag, Body, Timeout}),
-            started(#request{server = Server, operation = Operation, tag = Tag,
-                             started = erlang:monotonic_time()});
+            sent(Server, Owner, Operation, Tag, Timeout, Body);
         {error, Error} -> failed(Server, Operation, Error)
-    end.
-
-encode(Operation, Options) ->
-    case portcullis_opts:call(Options) of
-        {ok, Timeout, Args} ->
-            case portcullis_codec:body(Operation, Args) of
-                {ok, Body} -> {ok, Timeout, Body};
-                {error, Error} -> {error, Error}
-            end;
-        {error, Error} -> {error, Error}
     end.
 
 %% Waits until the request has ended, which its deadline guarantees.
@@ -55,26 +72,11 @@ await(Request) ->
 
 %% Waits for at most `Wait' milliseconds; a request that is not done by then is cancelled.
 -spec await(id(), timeout()) -> answer().
-await(#request{operation = Operation} = Request, Wait) ->
-    Chunks = chunks(Request, fun(Rows, Acc) -> [Rows | Acc] end, [], deadline(Wait)),
-    finished(Request, case {Chunks, portcullis_codec:is_table(Operation)} of
-        {{ok, Acc, Meta}, true} -> {ok, lists:append(lists:reverse(Acc)), Meta};
-        {{ok, _, Value}, false} -> {ok, Value};
-        {{error, _} = Error, _} -> Error
-    end).
-
-%% Folds over the rows as they come. The port stays at most one window ahead of `Fun'.
--spec fold(id(), fun((portcullis:row(), Acc) -> Acc), Acc, timeout()) ->
-    {ok, Acc, portcullis:meta()} | {error, portcullis:error()}.
-fold(Request, Fun, Acc0, Wait) ->
-    try chunks(Request, fun(Rows, Acc) -> lists:foldl(Fun, Acc, Rows) end, Acc0, deadline(Wait)) of
-        Answer -> finished(Request, Answer)
-    catch
-        Class:Reason:Stack ->
-            ok = abandon(Request),
-            ok = event(exception, Request, #{kind => Class, reason => Reason, stacktrace => Stack}),
-            erlang:raise(Class, Reason, Stack)
-    end.
+await(#request{operation = Operation, tag = undefined, failed = Error} = Request, _) ->
+    collected(Operation, finished(Request, {error, Error}));
+await(#request{operation = Operation, tag = Tag} = Request, Wait) ->
+    Answer = chunks(Tag, Request, undefined, 1, fun collect/2, [], deadline(Wait)),
+    collected(Operation, finished(Request, Answer)).
 
 %% The answer becomes `{error, cancelled}', unless it was on its way already.
 -spec cancel(id()) -> ok.
@@ -88,19 +90,33 @@ call(Server, Question) ->
     catch exit:{Reason, _} -> {error, {down, Reason}}
     end.
 
+%% --- the question ---------------------------------------------------------------------------------------------------
+
+encode(Operation, Options) ->
+    case portcullis_opts:call(Options) of
+        {ok, Timeout, Args} ->
+            case portcullis_codec:body(Operation, Args) of
+                {ok, Body} -> {ok, Timeout, Body};
+                {error, Error} -> {error, Error}
+            end;
+        {error, Error} -> {error, Error}
+    end.
+
+sent(Server, Owner, Operation, Tag, Timeout, Body) ->
+    Request = started(#request{server = Server, operation = Operation, tag = Tag, started = erlang:monotonic_time()}),
+    ok = gen_server:cast(Server, {send, proc, Owner, Tag, Body, Timeout}),
+    Request.
+
 %% --- the answer -----------------------------------------------------------------------------------------------------
 
-chunks(#request{tag = undefined, failed = Error}, _, _, _) -> {error, Error};
-chunks(Request, Fun, Acc, Deadline) -> chunks(Request, undefined, 1, Fun, Acc, Deadline).
-
 %% `Count' is the number of the chunk that comes next.
-chunks(#request{tag = Tag} = Request, Reader, Count, Fun, Acc, Deadline) ->
+chunks(Tag, Request, Reader, Count, Fun, Acc, Deadline) ->
     receive
         {Tag, {rows, Connection, Id, Frame}} ->
             {Next, Rows} = read(Frame, Reader, Connection),
             Folded = Fun(Rows, Acc),
             ok = grant(Connection, Id, Count),
-            chunks(Request, Next, Count + 1, Fun, Folded, Deadline);
+            chunks(Tag, Request, Next, Count + 1, Fun, Folded, Deadline);
         {Tag, {done, Connection, Frame}} ->
             true = erlang:demonitor(Tag, [flush]),
             end_of_answer(Frame, Acc, Connection);
@@ -113,6 +129,16 @@ chunks(#request{tag = Tag} = Request, Reader, Count, Fun, Acc, Deadline) ->
             ok = abandon(Request),
             {error, timeout}
     end.
+
+collect(Rows, Acc) ->
+    [Rows | Acc].
+
+collected(Operation, {ok, Acc, Value}) ->
+    case portcullis_codec:is_table(Operation) of
+        true -> {ok, lists:append(lists:reverse(Acc)), Value};
+        false -> {ok, Value}
+    end;
+collected(_, {error, Error}) -> {error, Error}.
 
 read(Frame, Reader, Connection) ->
     {Next, Read} = case portcullis_codec:decode(Frame) of

@@ -5,14 +5,17 @@ use std::time::{Duration, Instant};
 
 use crate::capability::Capabilities;
 use crate::error::RequestError;
+use crate::exec::counters::Counters;
 use crate::exec::output::Output;
-use crate::exec::rows::{RowAnswer, failure};
-use crate::exec::serve::{Counters, Running};
+use crate::exec::rows::failure;
+use crate::exec::running::{Running, Waiting};
 use crate::ids::RequestId;
 use crate::op::{Op, Role};
+use crate::policy::permit::Permit;
 use crate::policy::{self, Denial, Policy};
+use crate::proc::action::ReadProcesses;
 use crate::proc::args::{ProcessArgs, ProcessesArgs};
-use crate::proc::scan::{self, Scan};
+use crate::proc::scan;
 use crate::protocol::reply;
 use crate::protocol::request::{self, Message, Request};
 use crate::wire::atoms;
@@ -39,30 +42,6 @@ enum Outcome {
     Answered,
     /// An answer of many rows begins.
     Rows(Box<Waiting>),
-}
-
-/// A row answer that was allowed and has not begun. Its scan is made when its turn comes, so that what waits holds no
-/// descriptor.
-#[derive(Debug)]
-pub struct Waiting {
-    /// Whose.
-    pub id: RequestId,
-    /// When it is too late.
-    pub deadline: Instant,
-    /// Chunks that its client has allowed on top of the first ones: it need not wait for the answer to begin.
-    pub granted: u32,
-    permit: policy::permit::Permit<crate::proc::action::ReadProcesses>,
-    args: ProcessesArgs,
-}
-
-impl Waiting {
-    /// Begins it.
-    pub fn begin(self) -> Result<RowAnswer, RequestError> {
-        let scan = Scan::start(self.permit, self.args).map_err(failure)?;
-        let mut answer = RowAnswer::new(self.id, scan);
-        answer.grant(self.granted);
-        Ok(answer)
-    }
 }
 
 /// Takes one frame. Whatever is wrong with it is answered; nothing ends but the request.
@@ -154,7 +133,7 @@ fn carry_out(
 
 fn one_process(
     id: RequestId,
-    permit: policy::permit::Permit<crate::proc::action::ReadProcesses>,
+    permit: Permit<ReadProcesses>,
     args: &ProcessArgs,
     w: &mut Writer,
 ) -> Result<(), RequestError> {

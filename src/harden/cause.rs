@@ -104,6 +104,14 @@ fn first_cause(c: &Circumstances, missing: Capabilities, names: &[&str], grant: 
             format!("sudo setcap {grant} {file}"),
         );
     }
+    if c.user_namespace {
+        return (
+            "it runs in a user namespace, where capabilities of files from outside do not count".into(),
+            format!(
+                "sudo {file} doctor   # and start the BEAM outside the user namespace (rootless container, unshare -U)"
+            ),
+        );
+    }
     if missing.bits() & !c.bounding != 0 {
         let short: Vec<String> = names.iter().map(|n| n.to_uppercase()).collect();
         return (
@@ -112,14 +120,6 @@ fn first_cause(c: &Circumstances, missing: Capabilities, names: &[&str], grant: 
                 "sudo systemctl edit UNIT   # [Service] CapabilityBoundingSet={}; in a container: docker run {}",
                 short.join(" "),
                 short.iter().map(|n| format!("--cap-add {}", n.trim_start_matches("CAP_"))).collect::<Vec<_>>().join(" ")
-            ),
-        );
-    }
-    if c.user_namespace {
-        return (
-            "it runs in a user namespace, where capabilities of files from outside do not count".into(),
-            format!(
-                "sudo {file} doctor   # and start the BEAM outside the user namespace (rootless container, unshare -U)"
             ),
         );
     }
@@ -177,10 +177,10 @@ mod tests {
         c.granted = Some(0);
         assert!(cause(&c).contains("do not have them"));
         c.granted = Some(u64::MAX);
-        assert!(cause(&c).contains("bounding set"));
-        c.bounding = u64::MAX;
         assert!(cause(&c).contains("user namespace"));
         c.user_namespace = false;
+        assert!(cause(&c).contains("bounding set"));
+        c.bounding = u64::MAX;
         assert!(cause(&c).contains("traced"));
         c.traced = false;
         assert!(cause(&c).contains("security module"));

@@ -1,0 +1,79 @@
+%% What becomes of the port when the BEAM is killed, and of the client when the BEAM was started with less than the port
+%% needs. Each case starts a BEAM of its own.
+-module(portcullis_lifetime_SUITE).
+-compile([export_all, nowarn_export_all]).
+-include_lib("stdlib/include/assert.hrl").
+
+all() ->
+    [killed_in_the_middle_of_a_scan, reduced_bounding_set].
+
+%% The BEAM has no time to close anything: only the kernel can end the port, whose scan is under way and unread.
+killed_in_the_middle_of_a_scan(_) ->
+    Code = "{ok, S} = portcullis:start_link([{name, undefined}, {required, true}]), "
+           "{ok, #{proc := #{os_pid := P}}} = portcullis:info(S), "
+           "spawn(fun() -> portcullis:fold(S, processes, #{columns => [exe, argv, limits]}, "
+           "                               fun(_, _) -> timer:sleep(50) end, ok) end), "
+           "[spawn(fun F() -> portcullis:processes(S, #{columns => [ruid, argv, exe]}), F() end) || _ <- [1, 2, 3]], "
+           "timer:sleep(200), io:format(\"~s ~b~n\", [os:getpid(), P])",
+    Beam = beam(Code),
+    [BeamPid, PortPid] = string:lexemes(line(Beam), " "),
+    ?assert(runs(PortPid)),
+    Start = erlang:monotonic_time(millisecond),
+    [] = os:cmd("kill -9 " ++ BeamPid),
+    ok = until(fun() -> not runs(PortPid) end, Start + 1000),
+    ct:pal("the port ended ~b ms after the BEAM", [erlang:monotonic_time(millisecond) - Start]),
+    %% It closed itself when its program ended, if that was heard already.
+    try port_close(Beam) catch error:badarg -> true end.
+
+%% Only root can start a BEAM so: scripts/test-all.sh runs this suite once more under it.
+reduced_bounding_set(_) ->
+    {ok, Status} = file:read_file("/proc/self/status"),
+    {match, [Hex]} = re:run(Status, "CapBnd:\t([0-9a-f]+)", [{capture, [1], list}]),
+    case list_to_integer(Hex, 16) band (1 bsl 19) of
+        0 ->
+            Expected = {error, {refused, refusal()}},
+            ?assertMatch({error, {refused, #{code := 77, reason := capability_missing}}}, Expected),
+            {error, {refused, #{message := Message, fix := Fix}}} = Expected,
+            ?assertNotEqual(nomatch, string:find(Message, "bounding set")),
+            ?assertNotEqual(nomatch, string:find(Fix, "CAP_SYS_PTRACE")),
+            {ok, Server} = portcullis:start_link([{name, undefined}, {required, true}, {unprivileged, true}]),
+            {ok, #{proc := #{hello := #{findings := Findings}}}} = portcullis:info(Server),
+            ?assert(lists:any(fun(#{code := Code}) -> Code =:= 77 end, Findings)),
+            portcullis:stop(Server);
+        _ ->
+            {skip, "the bounding set is whole: scripts/test-all.sh runs this with a reduced one"}
+    end.
+
+refusal() ->
+    {ok, Server} = portcullis:start_link([{name, undefined}]),
+    {error, {refused, Refused}} = portcullis:process(Server, 1, [comm]),
+    portcullis:stop(Server),
+    Refused.
+
+beam(Code) ->
+    Paths = lists:append([["-pa", Dir] || Dir <- code:get_path(), string:find(Dir, "portcullis") =/= nomatch]),
+    Args = ["-noinput", "-noshell"] ++ Paths ++ ["-eval", Code],
+    open_port({spawn_executable, os:find_executable("erl")}, [{args, Args}, {line, 1000}, exit_status]).
+
+line(Port) ->
+    receive
+        {Port, {data, {eol, Line}}} -> Line;
+        {Port, {exit_status, Status}} -> ct:fail({beam_ended, Status})
+    after 20000 -> ct:fail(no_line)
+    end.
+
+%% A zombie has ended: whether it is reaped is up to its new parent.
+runs(Pid) ->
+    case file:read_file("/proc/" ++ Pid ++ "/stat") of
+        {ok, Stat} -> string:find(Stat, ") Z ") =:= nomatch;
+        {error, _} -> false
+    end.
+
+until(Fun, Deadline) ->
+    case Fun() of
+        true -> ok;
+        false ->
+            ?assert(erlang:monotonic_time(millisecond) < Deadline),
+            timer:sleep(5),
+            until(Fun, Deadline)
+    end.
