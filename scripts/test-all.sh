@@ -54,7 +54,10 @@ skip() {
 
 give_up() {
     printf '%4s s  FAILED (%s)\n\n' "$(($(date +%s) - begun))" "$status"
-    tail -n 80 "$log"
+    # cargo goes on after a failure: what failed can stand far above the end.
+    grep -n -A 12 -e 'panicked at' -e '^error' -e 'NOT OK' "$log" | head -n 60
+    printf '\n...\n'
+    tail -n 40 "$log"
     printf '\nthe whole log: %s\n' "$log"
     keep_logs=yes
     # A step that counts no tests, such as a lint, is one failure.
