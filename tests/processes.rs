@@ -239,16 +239,25 @@ fn what_is_not_a_process_is_esrch() {
     thread.join().unwrap();
 }
 
-/// What `/proc` says of a process, read by other means: start time, effective and real user, command line, program.
-fn by_hand(pid: i128) -> Option<(u64, u32, u32, Vec<u8>, Option<Vec<u8>>)> {
+/// What `/proc` says of a process, read by other means.
+#[derive(PartialEq)]
+struct Hand {
+    starttime: u64,
+    euid: u32,
+    ruid: u32,
+    cmdline: Vec<u8>,
+    exe: Option<Vec<u8>>,
+}
+
+fn by_hand(pid: i128) -> Option<Hand> {
     let process = procfs::process::Process::new(i32::try_from(pid).unwrap()).ok()?;
     let (stat, status) = (process.stat().ok()?, process.status().ok()?);
     let mut cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     if cmdline.last() == Some(&0) {
         cmdline.pop();
     }
-    let exe = std::fs::read_link(format!("/proc/{pid}/exe")).ok();
-    Some((stat.starttime, status.euid, status.ruid, cmdline, exe.map(|p| p.as_os_str().as_bytes().to_vec())))
+    let exe = std::fs::read_link(format!("/proc/{pid}/exe")).ok().map(|p| p.as_os_str().as_bytes().to_vec());
+    Some(Hand { starttime: stat.starttime, euid: status.euid, ruid: status.ruid, cmdline, exe })
 }
 
 #[test]
@@ -267,18 +276,20 @@ fn the_table_is_what_proc_says() {
     let mut compared = 0;
     for row in &rows {
         let pid = integer(&row[0]);
-        let Some(hand @ (starttime, euid, ruid, cmdline, exe)) = &by_hand(pid) else { continue };
-        if before.get(&pid).is_none_or(|b| b.as_ref() != Some(hand)) {
+        let Some(hand) = by_hand(pid) else { continue };
+        if before.get(&pid).is_none_or(|b| b.as_ref() != Some(&hand)) {
             continue;
         }
-        assert_eq!(integer(&row[1]), i128::from(*euid), "uid of {pid}");
-        assert_eq!(integer(&row[2]), i128::from(*ruid), "ruid of {pid}");
-        assert_eq!(integer(&row[4]), i128::from(*starttime), "starttime of {pid}");
+        assert_eq!(integer(&row[1]), i128::from(hand.euid), "uid of {pid}");
+        assert_eq!(integer(&row[2]), i128::from(hand.ruid), "ruid of {pid}");
+        assert_eq!(integer(&row[4]), i128::from(hand.starttime), "starttime of {pid}");
         match &row[3] {
-            Term::Binary(ours) => assert_eq!(&ours.bytes, cmdline, "cmdline of {pid}"),
-            other => assert!(cmdline.is_empty() || shown(other).starts_with("{truncated"), "{pid}: {other}"),
+            Term::Binary(ours) => assert_eq!(ours.bytes, hand.cmdline, "cmdline of {pid}"),
+            other => {
+                assert!(hand.cmdline.is_empty() || shown(other).starts_with("{truncated"), "{pid}: {other}")
+            }
         }
-        if let (Term::Binary(ours), Some(exe)) = (&row[5], exe) {
+        if let (Term::Binary(ours), Some(exe)) = (&row[5], &hand.exe) {
             assert_eq!(&ours.bytes, exe, "exe of {pid}");
         }
         compared += 1;
