@@ -132,7 +132,7 @@ make_fixtures() {
 # --- As the test user ------------------------------------------------------------------------------------------------
 
 # as_tester command...: in its own network and process namespaces. Its process 1 is a shell of root's: it reaps what
-# tests leave behind, epmd above all, and is somebody else's process to look at.
+# tests leave behind, epmd above all, and is somebody else's process to look at. $as_options are options of as.sh.
 as_tester() {
     # shellcheck disable=SC2016,SC2086 # for the inner shell; the options are words
     within unshare --net --pid --fork --kill-child --mount-proc sh -c '
@@ -212,6 +212,11 @@ rust_steps() {
 
 beam_steps() {
     tests "common test" 600 as_tester rebar3 ct
+    # What a service manager does to a BEAM that was given too little.
+    as_options='--bounding -sys_ptrace'
+    tests "common test, reduced rights" 120 as_tester rebar3 ct --suite tests/portcullis_lifetime_SUITE \
+        --case reduced_bounding_set
+    as_options=''
     tests "exunit" 300 as_tester mix test --no-deps-check
     step "xref" 120 as_tester rebar3 xref
     # With what xref has compiled.
