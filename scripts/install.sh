@@ -127,6 +127,8 @@ install_role() { # ROLE
     trap 'rm -f -- "$new"' EXIT
     trap 'exit 130' INT TERM
     cat -- "$source" >"$new"
+    # Still root's alone. In a checkout of somebody else's the name may lead to a file that the group must not read.
+    [ "$(head -c 4 -- "$new" | tail -c 3)" = ELF ] || die "$source does not run here: it is not a program"
     chown "root:$group" "$new"
     chmod 0750 "$new"
     # Whether it runs on this machine. Not as root: who built it need not be.

@@ -25,18 +25,19 @@ pub fn run(asked: &Asked) -> ExitCode {
         Err(refusal) => (Vec::new(), vec![refusal]),
     };
     if hidden::here() {
-        println!(
-            "note: /proc is mounted with hidepid; without cap_sys_ptrace only your own processes are seen\n"
+        super::say(
+            "note: /proc is mounted with hidepid; without cap_sys_ptrace only your own processes are seen\n\n",
         );
     }
     if findings.is_empty() {
-        println!("ok: {} is installed as it should be", shell(&path));
+        super::say(&format!("ok: {} is installed as it should be\n", shell(&path)));
         return ExitCode::SUCCESS;
     }
     for (n, finding) in findings.iter().enumerate() {
-        println!("{}. {} (exit {})", n.saturating_add(1), finding.reason.name(), finding.reason.code());
-        println!("   {}", finding.message);
-        println!("   to mend it: {}\n", finding.fix);
+        let (name, code) = (finding.reason.name(), finding.reason.code());
+        let Refusal { message, fix, .. } = finding;
+        let n = n.saturating_add(1);
+        super::say(&format!("{n}. {name} (exit {code})\n   {message}\n   to mend it: {fix}\n\n"));
     }
     ExitCode::FAILURE
 }
@@ -58,6 +59,9 @@ fn examine(asked: &Asked) -> Result<(Vec<u8>, Vec<Refusal>), Refusal> {
         let all = [Capability::SysPtrace, Capability::DacReadSearch, Capability::Setpcap];
         findings.push(cause::explain(&around, lacking, &all, &grant));
     }
+    own_file::close_the_directory_first(&mut findings);
+    // What has to be done first is said first.
+    findings.sort_by_key(|f| f.reason != Reason::DirectoryWritable);
     Ok((path, findings))
 }
 
@@ -65,8 +69,9 @@ fn open(asked: &Asked) -> Result<(OwnedFd, Vec<u8>), Errno> {
     match &asked.file {
         None => Ok((fd::open_own_file()?, fd::own_path()?)),
         Some(path) => {
-            let absolute = std::fs::canonicalize(std::ffi::OsStr::new(&*String::from_utf8_lossy(path)))
-                .map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO)))?;
+            let absolute =
+                std::fs::canonicalize(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(path))
+                    .map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO)))?;
             let path = std::os::unix::ffi::OsStringExt::into_vec(absolute.into_os_string());
             let file = fd::open_path(&CString::new(path.clone()).map_err(|_| Errno::EINVAL)?)?;
             Ok((file, path))

@@ -5,6 +5,7 @@ mod doctor;
 mod options;
 mod port;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use crate::error::Reason;
@@ -35,11 +36,11 @@ pub fn run() -> ExitCode {
         std::env::args_os().skip(1).map(std::os::unix::ffi::OsStringExt::into_vec).collect();
     match options::parse(&arguments) {
         Ok(Command::Help) => {
-            print!("{HELP}");
+            say(HELP);
             ExitCode::SUCCESS
         }
         Ok(Command::Version) => {
-            println!("portcullis {}", env!("CARGO_PKG_VERSION"));
+            say(concat!("portcullis ", env!("CARGO_PKG_VERSION"), "\n"));
             ExitCode::SUCCESS
         }
         Ok(Command::Doctor(asked)) => doctor::run(&asked),
@@ -54,6 +55,16 @@ fn on_panic(panic: &std::panic::PanicHookInfo<'_>) {
     if crate::proc::guard::active() {
         return;
     }
-    eprintln!("portcullis: internal error, please report it: {panic}");
+    complain(&format!("portcullis: internal error, please report it: {panic}\n"));
     process::exit_now(Reason::Internal.code());
+}
+
+/// To stdout. Who closed it does not want to read it.
+fn say(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// To stderr, likewise.
+fn complain(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }

@@ -53,12 +53,9 @@ pub fn refuse(refusal: &Refusal) -> ! {
         exec::say(w).is_ok()
     };
     if !told || refusal.reason == Reason::StdioNotPipe || refusal.reason == Reason::BadArguments {
-        eprintln!(
-            "portcullis: {} (exit {code}): {}\n  to mend it: {}",
-            refusal.reason.name(),
-            refusal.message,
-            refusal.fix
-        );
+        let name = refusal.reason.name();
+        let Refusal { message, fix, .. } = refusal;
+        super::complain(&format!("portcullis: {name} (exit {code}): {message}\n  to mend it: {fix}\n"));
     }
     process::exit_now(code)
 }

@@ -7,15 +7,15 @@ use crate::capability::Capabilities;
 use crate::error::RequestError;
 use crate::exec::counters::Counters;
 use crate::exec::output::Output;
-use crate::exec::rows::failure;
-use crate::exec::running::{Running, Waiting};
+use crate::exec::rows::{RowAnswer, failure};
+use crate::exec::running::Running;
 use crate::ids::RequestId;
 use crate::op::{Op, Role};
 use crate::policy::permit::Permit;
 use crate::policy::{self, Denial, Policy};
 use crate::proc::action::ReadProcesses;
 use crate::proc::args::{ProcessArgs, ProcessesArgs};
-use crate::proc::scan;
+use crate::proc::scan::{self, Scan};
 use crate::protocol::reply;
 use crate::protocol::request::{self, Message, Request};
 use crate::wire::atoms;
@@ -41,7 +41,7 @@ enum Outcome {
     /// The answer is in the output.
     Answered,
     /// An answer of many rows begins.
-    Rows(Box<Waiting>),
+    Rows(Box<RowAnswer>),
 }
 
 /// Takes one frame. Whatever is wrong with it is answered; nothing ends but the request.
@@ -94,7 +94,7 @@ fn take(
     let w = output.frames();
     match carry_out(request, court, running, w, counters).map_err(|e| e.of(request.id))? {
         Outcome::Answered => Ok(()),
-        Outcome::Rows(waiting) => running.queue(*waiting).map_err(|e| e.of(request.id)),
+        Outcome::Rows(answer) => running.queue(*answer).map_err(|e| e.of(request.id)),
     }
 }
 
@@ -126,7 +126,8 @@ fn carry_out(
             let permit = policy::authorize(&court.policy, court.held, action).map_err(denied)?;
             let timeout = Duration::from_millis(request.timeout_ms.min(court.policy.deadline_ms()));
             let deadline = Instant::now() + timeout;
-            Ok(Outcome::Rows(Box::new(Waiting { id: request.id, deadline, granted: 0, permit, args })))
+            let answer = RowAnswer::new(request.id, deadline, Scan::new(permit, args));
+            Ok(Outcome::Rows(Box::new(answer)))
         }
     }
 }

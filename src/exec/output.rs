@@ -36,7 +36,10 @@ impl Output {
     pub fn flush(&mut self) -> io::Result<()> {
         while let Some(rest) = self.frames.bytes().get(self.written..).filter(|rest| !rest.is_empty()) {
             match fd::write_some(rest)? {
-                0 => return Ok(()),
+                0 => {
+                    self.forget();
+                    return Ok(());
+                }
                 n => self.written = self.written.saturating_add(n),
             }
         }
@@ -44,16 +47,30 @@ impl Output {
         self.written = 0;
         Ok(())
     }
+
+    /// Writes everything, for as long as the peer is there to take it.
+    pub fn drain(&mut self) -> io::Result<()> {
+        self.flush()?;
+        while self.is_pending() {
+            if poll::wait(false, true, None)?.gone {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Gives back the memory of what was written: a peer that always leaves something unread would make it grow without
+    /// end. Only in large pieces, since what is left is moved.
+    fn forget(&mut self) {
+        if self.written >= OUTPUT_PENDING_MAX {
+            self.frames.discard_front(self.written);
+            self.written = 0;
+        }
+    }
 }
 
 /// Writes a last frame and waits until the peer has taken it, for as long as it is there.
 pub fn say(frames: Writer) -> io::Result<()> {
-    let mut output = Output { frames, written: 0 };
-    loop {
-        output.flush()?;
-        if !output.is_pending() {
-            return Ok(());
-        }
-        poll::wait(false, true, None)?;
-    }
+    Output { frames, written: 0 }.drain()
 }

@@ -19,6 +19,7 @@ use crate::wire::write::Writer;
 #[derive(Debug)]
 pub struct RowAnswer {
     id: RequestId,
+    deadline: Instant,
     scan: Scan,
     chunk: Chunk,
     credit: u32,
@@ -38,9 +39,10 @@ pub enum Progress {
 
 impl RowAnswer {
     /// An answer that has not said anything yet.
-    pub fn new(id: RequestId, scan: Scan) -> Self {
+    pub fn new(id: RequestId, deadline: Instant, scan: Scan) -> Self {
         Self {
             id,
+            deadline,
             scan,
             chunk: Chunk::default(),
             credit: CREDIT_INITIAL,
@@ -54,6 +56,18 @@ impl RowAnswer {
     #[must_use]
     pub fn id(&self) -> RequestId {
         self.id
+    }
+
+    /// When it is too late.
+    #[must_use]
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether it holds a descriptor and buffers.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.scan.is_open()
     }
 
     /// Allows it more chunks.
@@ -108,6 +122,11 @@ impl RowAnswer {
         self.named = true;
         self.chunk.clear();
         self.credit = self.credit.saturating_sub(1);
+        if self.credit == 0 {
+            // Its client may take its time; what it holds belongs to those who can go on.
+            self.scan.park();
+            self.chunk = Chunk::default();
+        }
     }
 
     fn finish(&self, w: &mut Writer) {

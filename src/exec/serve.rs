@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Reason, Refusal};
 use crate::exec::counters::Counters;
@@ -11,7 +11,7 @@ use crate::exec::dispatch::{self, Court};
 use crate::exec::output::Output;
 use crate::exec::running::Running;
 use crate::harden::Confined;
-use crate::limits::PROC_FRAME_MAX;
+use crate::limits::{PROC_FRAME_MAX, SLICE_MICROS};
 use crate::policy::Policy;
 use crate::protocol::hello::{self, Hello};
 use crate::sys::fd::Arrived;
@@ -54,7 +54,11 @@ impl Port {
         loop {
             let more = match self.take_frames() {
                 Ok(more) => more,
-                Err(header) => return Ok(Some(lost(&header))),
+                Err(header) => {
+                    // What was answered before goes out before: the last frame must not stand inside another.
+                    self.output.drain()?;
+                    return Ok(Some(lost(&header)));
+                }
             };
             if !self.output.is_full() {
                 self.running.slice(&mut self.output, &mut self.counters);
@@ -66,8 +70,10 @@ impl Port {
         }
     }
 
-    /// Takes frames until there is none or the output is full. Answers whether there may be more.
+    /// Takes frames until there is none, the output is full, or the others must have their turn. Answers whether there may be
+    /// more.
     fn take_frames(&mut self) -> Result<bool, HeaderTooLarge> {
+        let until = Instant::now() + Duration::from_micros(SLICE_MICROS);
         while !self.output.is_full() {
             match self.frames.next_frame()? {
                 None => return Ok(false),
@@ -81,6 +87,9 @@ impl Port {
                         &mut self.counters,
                     );
                 }
+            }
+            if Instant::now() >= until {
+                break;
             }
         }
         Ok(true)

@@ -160,6 +160,7 @@ impl Fenced {
                 return Err(refusal);
             }
             self.findings.push(refusal);
+            own_file::close_the_directory_first(&mut self.findings);
         }
         let kept = if self.start.unprivileged { Capabilities::NONE } else { wanted };
         let Self { start, file, path, held: _, circumstances: _, findings } = self;

@@ -159,7 +159,22 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
             "restart the program that opened the port".to_owned(),
         ));
     }
+    close_the_directory_first(&mut found);
     found
+}
+
+/// While others can change a directory above the file, they can put a link in its place between two commands of root's. So
+/// every other command is preceded by the one that closes the directory, or gives way to it where it installs elsewhere.
+pub fn close_the_directory_first(findings: &mut [Refusal]) {
+    let directory = findings.iter().find(|f| f.reason == Reason::DirectoryWritable);
+    let Some(first) = directory.map(|f| f.fix.clone()) else { return };
+    for finding in findings.iter_mut().filter(|f| f.reason != Reason::DirectoryWritable) {
+        finding.fix = if first.starts_with("sudo chmod") {
+            format!("{first} && {}", finding.fix)
+        } else {
+            first.clone()
+        };
+    }
 }
 
 /// The command that installs, for the group that can start the file now.
@@ -215,6 +230,24 @@ mod tests {
             ..good()
         };
         assert_eq!(codes(&facts), [71, 72, 73, 74, 75]);
+    }
+
+    #[test]
+    fn nothing_is_typed_about_a_file_that_others_can_swap_meanwhile() {
+        let open = |owner, mode| Facts {
+            mode: 0o755,
+            open_directory: Some((b"/opt/x".to_vec(), owner, mode)),
+            ..good()
+        };
+        let fixes = |facts| judge(&facts, "x=p").into_iter().map(|f| f.fix).collect::<Vec<_>>();
+        let mistake = fixes(open(0, 0o775));
+        assert_eq!(
+            mistake[0],
+            "sudo chmod go-w /opt/x && sudo chmod 0750 /usr/libexec/portcullis/portcullis-proc"
+        );
+        for (owner, mode) in [(1000, 0o755), (0, 0o1777)] {
+            assert!(fixes(open(owner, mode)).iter().all(|fix| fix.starts_with("sudo sh scripts/install.sh")));
+        }
     }
 
     #[test]

@@ -1,29 +1,32 @@
 //! Paths in text that a person may paste into a shell.
 #![forbid(unsafe_code)]
 
-/// The path as one word of a POSIX shell. What is not printable is shown by its byte, in the `$'...'` form.
+/// The path as one word of a POSIX shell. Control characters, and bytes that are no UTF-8, are written by printf(1), so
+/// that they act neither on the terminal nor on the shell.
 #[must_use]
 pub fn shell(path: &[u8]) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._-+:@%,".contains(b);
-    if !path.is_empty() && path.iter().all(plain) {
-        return path.iter().map(|b| char::from(*b)).collect();
+    match std::str::from_utf8(path) {
+        Ok(text) if !path.is_empty() && path.iter().all(plain) => text.to_owned(),
+        Ok(text) if !text.chars().any(char::is_control) => format!("'{}'", text.replace('\'', "'\\''")),
+        _ => printed(path),
     }
-    if path.iter().all(|b| (b' '..=b'~').contains(b)) {
-        let quoted: String = path
-            .iter()
-            .map(|b| if *b == b'\'' { "'\\''".to_owned() } else { char::from(*b).to_string() })
-            .collect();
-        return format!("'{quoted}'");
-    }
-    let escaped: String = path
+}
+
+/// `"$(printf '...')"`. A substitution loses the newlines at its end: those follow as they are.
+fn printed(path: &[u8]) -> String {
+    let end = path.iter().rposition(|b| *b != b'\n').map_or(0, |last| last + 1);
+    let (text, newlines) = path.split_at_checked(end).unwrap_or((path, b""));
+    let escaped: String = text
         .iter()
         .map(|b| match b {
-            b'\'' | b'\\' => format!("\\{}", char::from(*b)),
-            b' '..=b'~' => char::from(*b).to_string(),
-            other => format!("\\x{other:02x}"),
+            b'%' => "%%".to_owned(),
+            b' '..=b'~' if !b"'\\".contains(b) => char::from(*b).to_string(),
+            other => format!("\\{other:03o}"),
         })
         .collect();
-    format!("$'{escaped}'")
+    let tail = if newlines.is_empty() { String::new() } else { format!("'{}'", "\n".repeat(newlines.len())) };
+    format!("\"$(printf '{escaped}')\"{tail}")
 }
 
 #[cfg(test)]
@@ -39,7 +42,8 @@ mod tests {
     fn what_a_shell_or_a_terminal_would_act_on_is_quoted() {
         assert_eq!(shell(b"/a b"), "'/a b'");
         assert_eq!(shell(b"/a'b"), r"'/a'\''b'");
-        assert_eq!(shell(b"/\x1b[2J\n\xff"), r"$'/\x1b[2J\x0a\xff'");
+        assert_eq!(shell("/caf\u{e9}".as_bytes()), "'/caf\u{e9}'");
+        assert_eq!(shell(b"/\x1b[2J\n\xff%"), r#""$(printf '/\033[2J\012\377%%')""#);
         assert_eq!(shell(b""), "''");
     }
 }

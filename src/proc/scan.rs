@@ -67,15 +67,32 @@ impl Chunk {
     }
 }
 
-/// A running scan of the process table.
+/// A scan of the process table. It holds a descriptor and buffers only while it is open: one that has to wait can be
+/// parked, and goes on behind the last pid that it has read.
 #[derive(Debug)]
 pub struct Scan {
     permit: Permit<ReadProcesses>,
     args: ProcessesArgs,
+    tally: Tally,
+    /// The last pid that was read, whether or not it made a row.
+    last: Option<Pid>,
+    open: Option<Open>,
+}
+
+/// What an open scan holds.
+#[derive(Debug)]
+struct Open {
     pids: Pids,
     reader: Reader,
-    tally: Tally,
-    carried: Option<Vec<u8>>,
+    carried: Option<Carried>,
+}
+
+/// A row that did not fit into its chunk, and how to forget that it was read.
+#[derive(Debug)]
+struct Carried {
+    row: Vec<u8>,
+    last_before: Option<Pid>,
+    tally_before: Tally,
 }
 
 #[derive(Debug)]
@@ -101,14 +118,9 @@ impl Pids {
 }
 
 impl Scan {
-    /// Starts a scan.
-    pub fn start(permit: Permit<ReadProcesses>, mut args: ProcessesArgs) -> Result<Self, Errno> {
-        let pids = match args.pids.take() {
-            Some(pids) => Pids::Named { proc: fd::open_directory(c"/proc")?, pids: pids.into_iter() },
-            None => Pids::Listing(PidDir::open()?),
-        };
-        let reader = Reader::new(args.cell_max);
-        Ok(Self { permit, args, pids, reader, tally: Tally::default(), carried: None })
+    /// A scan that has not begun.
+    pub fn new(permit: Permit<ReadProcesses>, args: ProcessesArgs) -> Self {
+        Self { permit, args, tally: Tally::default(), last: None, open: None }
     }
 
     /// What was asked.
@@ -123,13 +135,51 @@ impl Scan {
         self.tally
     }
 
+    /// Whether it holds a descriptor and buffers.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Gives back what it holds. A row that waits for the next chunk will be read again.
+    pub fn park(&mut self) {
+        if let Some(Open { carried: Some(carried), .. }) = self.open.take() {
+            self.last = carried.last_before;
+            self.tally = carried.tally_before;
+        }
+    }
+
+    fn reopen(&self) -> Result<Open, Errno> {
+        let mut pids = match &self.args.pids {
+            None => Pids::Listing(PidDir::open()?),
+            Some(named) => {
+                let rest = named.iter().copied().filter(|pid| Some(*pid) > self.last).collect::<Vec<_>>();
+                Pids::Named { proc: fd::open_directory(c"/proc")?, pids: rest.into_iter() }
+            }
+        };
+        if let (Pids::Listing(dir), Some(last)) = (&mut pids, self.last) {
+            dir.skip_to(last);
+        }
+        Ok(Open { pids, reader: Reader::new(self.args.cell_max), carried: None })
+    }
+
     /// Adds rows to `chunk` until it is full, the table ends, or it is `until`.
     pub fn slice(&mut self, chunk: &mut Chunk, until: Instant) -> Result<Slice, Errno> {
         let _raised = raise(&self.permit)?;
-        if let Some(row) = self.carried.take() {
-            chunk.rows.raw(&row);
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.reopen()?,
+        };
+        if let Some(carried) = open.carried.take() {
+            chunk.rows.raw(&carried.row);
             chunk.count = chunk.count.saturating_add(1);
         }
+        let result = self.fill(&mut open, chunk, until);
+        self.open = Some(open);
+        result
+    }
+
+    fn fill(&mut self, open: &mut Open, chunk: &mut Chunk, until: Instant) -> Result<Slice, Errno> {
         loop {
             if chunk.count >= CHUNK_ROWS_MAX || chunk.rows.len() >= CHUNK_BYTES_MAX {
                 return Ok(Slice::Full);
@@ -138,9 +188,16 @@ impl Scan {
                 self.tally.truncated = true;
                 return Ok(Slice::End);
             }
-            let Some(pid) = self.pids.next_pid()? else { return Ok(Slice::End) };
-            match self.row(pid, chunk) {
-                Ok(true) if self.carry_over(chunk) => return Ok(Slice::Full),
+            let Some(pid) = open.pids.next_pid()? else { return Ok(Slice::End) };
+            let (last_before, tally_before) = (self.last.replace(pid), self.tally);
+            match self.row(open, pid, chunk) {
+                Ok(true) if chunk.rows.len() > CHUNK_BYTES_MAX && chunk.count > 1 => {
+                    // Too long with this row, which travels in the next chunk.
+                    let row = chunk.rows.split_tail(chunk.last);
+                    chunk.count -= 1;
+                    open.carried = Some(Carried { row, last_before, tally_before });
+                    return Ok(Slice::Full);
+                }
                 Ok(_) => {}
                 Err(Vanished) => self.tally.vanished = self.tally.vanished.saturating_add(1),
             }
@@ -151,8 +208,9 @@ impl Scan {
     }
 
     /// Reads one process and writes its row, if it meets the conditions.
-    fn row(&mut self, pid: Pid, chunk: &mut Chunk) -> Result<bool, Vanished> {
-        let Self { permit, args, pids, reader, tally, .. } = self;
+    fn row(&mut self, open: &mut Open, pid: Pid, chunk: &mut Chunk) -> Result<bool, Vanished> {
+        let Self { permit, args, tally, .. } = self;
+        let Open { pids, reader, .. } = open;
         let (proc, tiers) = (pids.proc(), permit.action().tiers());
         let opened = reader.open(proc, pid, tiers);
         if opened.is_err() && matches!(pids, Pids::Named { .. }) {
@@ -181,16 +239,6 @@ impl Scan {
         }
         write_row(&record, args, chunk, tally);
         Ok(true)
-    }
-
-    /// Takes the last row out of a chunk that it made too long, unless it is the only one.
-    fn carry_over(&mut self, chunk: &mut Chunk) -> bool {
-        let too_long = chunk.rows.len() > CHUNK_BYTES_MAX && chunk.count > 1;
-        if too_long {
-            self.carried = Some(chunk.rows.split_tail(chunk.last));
-            chunk.count -= 1;
-        }
-        too_long
     }
 }
 

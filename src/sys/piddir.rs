@@ -21,18 +21,25 @@ pub struct PidDir {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
+    /// Pids up to this one are passed over.
+    after: Option<Pid>,
 }
 
 impl PidDir {
     /// Opens `/proc`.
     pub fn open() -> Result<Self, Errno> {
         let fd = super::fd::open_directory(c"/proc")?;
-        Ok(Self { fd, buffer: vec![0; BUFFER], start: 0, end: 0 })
+        Ok(Self { fd, buffer: vec![0; BUFFER], start: 0, end: 0, after: None })
     }
 
     /// The directory, for opening what the listing named.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+
+    /// Goes on behind `last`, which need not be there any more.
+    pub fn skip_to(&mut self, last: Pid) {
+        self.after = Some(last);
     }
 
     /// The next pid, in ascending order.
@@ -53,7 +60,7 @@ impl PidDir {
             let name = record.get(NAME..length).unwrap_or_default();
             // A record of length 0 would never end; the kernel writes none.
             self.start = if length == 0 { self.end } else { self.start.saturating_add(length) };
-            if let Some(pid) = number(name) {
+            if let Some(pid) = number(name).filter(|pid| Some(*pid) > self.after) {
                 return Ok(Some(pid));
             }
         }

@@ -25,16 +25,17 @@ pub fn wait(input: bool, output: bool, timeout: Option<Duration>) -> Result<Read
         // Rounded up, or the last part of a millisecond before a deadline would be a busy loop.
         Some(d) => PollTimeout::try_from(d.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX),
     };
-    let mut fds = [
-        PollFd::new(stdin(), if input { PollFlags::POLLIN } else { PollFlags::empty() }),
-        PollFd::new(stdout(), if output { PollFlags::POLLOUT } else { PollFlags::empty() }),
-    ];
-    match poll(&mut fds, timeout) {
+    // A descriptor of no interest is left out altogether: poll tells of a hang-up whether asked or not, and at once.
+    let output = PollFd::new(stdout(), if output { PollFlags::POLLOUT } else { PollFlags::empty() });
+    let mut fds = [output, PollFd::new(stdin(), PollFlags::POLLIN)];
+    let watched = if input { &mut fds[..] } else { &mut fds[..1] };
+    match poll(watched, timeout) {
         Ok(_) => {}
         Err(Errno::EINTR) => return Ok(Ready::default()),
         Err(e) => return Err(e),
     }
-    let [i, o] = fds;
-    let gone = o.revents().is_none_or(|r| r.intersects(PollFlags::POLLERR | PollFlags::POLLNVAL));
+    let [o, i] = fds;
+    let lost = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+    let gone = o.revents().is_none_or(|r| r.intersects(lost));
     Ok(Ready { input: input && i.any().unwrap_or(true), gone })
 }

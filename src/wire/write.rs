@@ -159,6 +159,11 @@ impl Writer {
         self.bytes.truncate(len);
     }
 
+    /// Forgets the first `n` bytes, which have gone out.
+    pub fn discard_front(&mut self, n: usize) {
+        self.bytes.drain(..n.min(self.bytes.len()));
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.bytes.clear();

@@ -119,6 +119,11 @@ impl Port {
         self.receive_frame().map(|body| Term::decode(&body[..]).unwrap())
     }
 
+    /// Some bytes, at most `most`, whatever they are; how many. 0 at the end.
+    pub fn read_raw(&mut self, most: usize) -> usize {
+        self.output.read(&mut vec![0; most]).unwrap()
+    }
+
     pub fn receive_frame(&mut self) -> Option<Vec<u8>> {
         let mut header = [0; 4];
         self.output.read_exact(&mut header).ok()?;
