@@ -246,6 +246,8 @@ typing_mistakes(_) ->
                          {Says([<<"colums">>], unknown_key), "did you mean columns"},
                          {Says([<<"zzz">>], unknown_key), "there are cell_max, columns"},
                          {Says([where, state], {expected, state}), "running, sleeping"},
+                         {Says([where, state], {expected, atom}), "running, sleeping"},
+                         {Says([columns, 2], {expected, atom}), "the name of a column"},
                          {Says([where, comm], {expected, binary}), "a binary such as <<\"beam.smp\">>"},
                          {Says([where, rss], {expected, condition}), "{min, N}"}]].
 

@@ -58,7 +58,7 @@ down({no_program, Tried}) ->
     Looked = lists:join(", ", [[File, ": ", posix(Why)] || {File, _, Why} <- Tried]),
     case [File || {File, _, eacces} <- Tried] of
         [] ->
-            ["There is no program to start (", Looked, "). To install it:", portcullis_fix:block(portcullis_fix:install()),
+            [absent(Tried), " (", Looked, "). To install it:", portcullis_fix:block(portcullis_fix:install()),
              "For development, the server can be started with {unprivileged, true}. ", ?DOCTOR];
         [File | _] ->
             {Message, Fix} = portcullis_fix:forbidden(File),
@@ -84,8 +84,16 @@ down(noproc) -> "There is no such server; start one with portcullis:start_link/1
 down(stopped) -> "The server was stopped.";
 down(Reason) -> io_lib:format("The connection is down: ~0tp.", [Reason]).
 
+absent([{_, path, _}]) -> "Option path names a program that is not there; correct it, or leave it out";
+absent([{_, environment, _}]) ->
+    "The environment variable PORTCULLIS_BIN names a program that is not there; correct it, or unset it";
+absent(_) -> "There is no program to start".
+
 wrong([columns], {expected, list}) -> "it should be a list of columns, such as [pid, comm]";
 wrong(Path, unknown_key) when Path =/= [] -> ["there is no such key", meant(lists:last(Path), ?KEYS)];
+wrong([Columns, N], {expected, atom}) when is_integer(N), (Columns =:= columns orelse Columns =:= items) ->
+    "it should be the name of a column, such as comm";
+wrong([where, state | _], {expected, _}) -> why({expected, state});
 wrong([where, Column | _], {expected, condition}) when is_atom(Column) -> ["it should be ", ?CONDITIONS];
 wrong(_, Why) -> why(Why).
 
