@@ -7,7 +7,7 @@ defmodule PortcullisTest do
   setup_all do
     root = if System.cmd("id", ["-u"]) == {"0\n", 0}, do: ["--allow-root"], else: []
     start_supervised!({Portcullis.Server, name: PortcullisTest.Server, args: root, required: true})
-    start_supervised!({Portcullis, args: root})
+    start_supervised!({Portcullis, args: root, required: true})
     %{own: String.to_integer(System.pid())}
   end
 

@@ -49,7 +49,8 @@ columns() ->
      rss_anon, rss_file, rss_shmem, exe, cwd, root, rchar, wchar, syscr, syscw, read_bytes, write_bytes,
      cancelled_write_bytes, limits, environ].
 
--spec states() -> [atom(), ...].
+-spec states() -> [running | sleeping | disk_sleep | stopped | tracing_stop | zombie | dead | idle | parked | unknown,
+                   ...].
 states() ->
     [running, sleeping, disk_sleep, stopped, tracing_stop, zombie, dead, idle, parked, unknown].
 

@@ -74,10 +74,10 @@ absolute(Fix, Folder) ->
                 end, Fix, [<<"scripts/install.sh">>, <<"scripts/build-port.sh">>]).
 
 %% A command alone on its lines, to be copied.
--spec block(unicode:chardata()) -> iolist().
+-spec block(binary()) -> nonempty_binary().
 block(Command) ->
-    Lines = string:split(string:trim(unicode:characters_to_binary(Command)), "\n", all),
-    ["\n", [["    ", string:trim(Line), "\n"] || Line <- Lines]].
+    Lines = binary:split(Command, <<"\n">>, [global, trim_all]),
+    <<"\n", << <<"    ", Line/binary, "\n">> || Line <- Lines >>/binary>>.
 
 %% For a shell, whatever is in it.
 quoted(Path) ->
