@@ -8,9 +8,10 @@ suite() ->
     [{timetrap, {seconds, 60}}].
 
 all() ->
-    [healthy, of_a_server, missing, not_executable, forbidden_file, forbidden_folder, wrong_program, silent_program, talking_program, wrong_architecture,
-     wrong_option, net_role, groups_that_can_do_more, absolute_fixes, printed, without_capabilities, no_new_privs, broken_installations, report_is_text, parse_status, parse_mounts, parse_names,
-     errors_are_sentences, missing_program_is_a_command, typing_mistakes].
+    [healthy, of_a_server, missing, not_executable, forbidden_file, forbidden_folder, wrong_program, silent_program,
+     talking_program, wrong_architecture, wrong_option, net_role, groups_that_can_do_more, absolute_fixes, printed,
+     without_capabilities, no_new_privs, broken_installations, report_is_text, parse_status, parse_mounts,
+     parse_names, errors_are_sentences, missing_program_is_a_command, typing_mistakes].
 
 healthy(_) ->
     {ok, Checks} = portcullis:doctor(options()),

@@ -10,8 +10,8 @@ suite() ->
     [{timetrap, {seconds, 60}}].
 
 all() ->
-    [refused, missing_program, required_program, lost_for_good, backoff_grows, program_that_hangs, forbidden_program, program_that_stops_reading,
-     program_of_another_protocol, malformed_answers].
+    [refused, missing_program, required_program, lost_for_good, backoff_grows, program_that_hangs, forbidden_program,
+     program_that_stops_reading, program_of_another_protocol, malformed_answers].
 
 %% A copy belongs to whoever made it, and the program refuses that.
 refused(Config) ->
