@@ -5,7 +5,7 @@
 -include_lib("stdlib/include/assert.hrl").
 
 all() ->
-    [defaults, accepted, refused, call_options, errors_are_sentences, child_spec, look_up, program_arguments].
+    [defaults, accepted, refused, call_options, errors_are_sentences, child_spec, nearest, look_up, first_that_exists, program_arguments].
 
 defaults(_) ->
     {ok, FromList} = portcullis_opts:server([]),
@@ -33,7 +33,7 @@ refused(_) ->
             [{name, "text"}, {name, true}, {roles, []}, {roles, [proc, proc]}, {roles, [disk]}, {roles, proc}, {path, ""},
              {path, "a\0b"}, {path, <<"a", 0>>}, {path, 1}, {args, "--allow-root"}, {args, [x]}, {args, ["a\0b"]},
              {args, lists:duplicate(33, "a")}, {unprivileged, 1}, {max_in_flight, 0}, {queue_limit, -1},
-             {hello_timeout, infinity}, {hello_timeout, 0}, {default_timeout, infinity}, {default_timeout, 600001},
+             {hello_timeout, infinity}, {hello_timeout, 0}, {stuck_timeout, 0}, {default_timeout, infinity}, {default_timeout, 600001},
              {backoff, 100}, {backoff, {0, 1}}, {backoff, {2, 1}}, {required, yes}, {event_handler, fun() -> ok end},
              {event_handler, x}, {no_such_option, 1}]],
     ?assertMatch({error, {bad_option, 7, _}}, portcullis_opts:server([7])),
@@ -53,7 +53,11 @@ call_options(_) ->
 
 errors_are_sentences(_) ->
     {error, Unknown} = portcullis:start_link([{colour, red}]),
-    ?assertEqual(<<"There is no option colour; see portcullis:start_link/1.">>, portcullis:format_error(Unknown)),
+    ?assertEqual(<<"There is no option colour; there are args, backoff, default_timeout, event_handler, hello_timeout, "
+                   "max_in_flight, name, path, queue_limit, required, roles, stuck_timeout, unprivileged. "
+                   "See portcullis:start_link/1.">>, portcullis:format_error(Unknown)),
+    {error, Near} = portcullis:start_link([{unpriviledged, true}]),
+    ?assertNotEqual(nomatch, string:find(portcullis:format_error(Near), "did you mean unprivileged.")),
     {error, Wrong} = portcullis:start_link([{backoff, 5}]),
     ?assertEqual(<<"Option backoff must be {Min, Max} in milliseconds, 0 < Min =< Max =< 600000; "
                    "see portcullis:start_link/1.">>, portcullis:format_error(Wrong)).
@@ -62,6 +66,23 @@ child_spec(_) ->
     [?assertEqual(Id, maps:get(id, portcullis:child_spec(Options)))
      || {Id, Options} <- [{portcullis, []}, {a, [{name, a}]}, {a, #{name => a}}, {{global, b}, [{name, {global, b}}]}]],
     ?assertMatch(ok, supervisor:check_childspecs([portcullis:child_spec([])])).
+
+nearest(_) ->
+    Known = [cmdline, comm, pid, state],
+    [?assertEqual({Name, Expected}, {Name, portcullis_opts:nearest(Name, Known)})
+     || {Name, Expected} <- [{comm, {ok, comm}}, {com, {ok, comm}}, {<<"cmd_line">>, {ok, cmdline}}, {pdi, none},
+                             {stat, {ok, state}}, {'', none}, {7, none}, {binary:copy(<<"x">>, 100000), none}]].
+
+%% What exists and cannot be used is not passed over.
+first_that_exists(_) ->
+    A = {"/a", installed, enoent},
+    B = {"/b", installed, ok},
+    C = {"/c", development, ok},
+    Closed = {"/b", installed, eacces},
+    ?assertEqual({ok, "/b", installed}, portcullis_program:choose([A, B, C])),
+    ?assertEqual({ok, "/c", development}, portcullis_program:choose([A, C])),
+    ?assertEqual({error, {no_program, [A, Closed]}}, portcullis_program:choose([A, Closed, C])),
+    ?assertEqual({error, {no_program, [A]}}, portcullis_program:choose([A])).
 
 %% A path that was named is used or is an error; the others are tried in order.
 look_up(Config) ->
@@ -84,10 +105,16 @@ look_up(Config) ->
         true = os:putenv("PORTCULLIS_BIN", "/nonexistent"),
         ?assertMatch({error, {no_program, [{_, environment, enoent}]}}, find([])),
         true = os:unsetenv("PORTCULLIS_BIN"),
-        {ok, Defaults} = portcullis_opts:server([]),
-        ?assertMatch([{"/usr/libexec/portcullis/portcullis-proc", installed, _},
-                      {"/usr/local/libexec/portcullis/portcullis-proc", installed, _},
-                      {_, development, _}], portcullis_program:candidates(proc, Defaults))
+        Looked = fun(Options) ->
+                         {ok, Defaults} = portcullis_opts:server(Options),
+                         [{File, Source} || {File, Source, _} <- portcullis_program:candidates(proc, Defaults)]
+                 end,
+        Installed = [{"/usr/libexec/portcullis/portcullis-proc", installed},
+                     {"/usr/local/libexec/portcullis/portcullis-proc", installed}],
+        %% A build of a developer never takes the place of the installed program.
+        ?assertEqual(Installed, Looked([])),
+        ?assertEqual(Installed ++ [{filename:join(code:priv_dir(portcullis), "portcullis"), development}],
+                     Looked([{unprivileged, true}]))
     after
         case Before of
             false -> os:unsetenv("PORTCULLIS_BIN");

@@ -10,8 +10,8 @@ suite() ->
     [{timetrap, {seconds, 60}}].
 
 all() ->
-    [refused, missing_program, required_program, lost_for_good, backoff_grows, program_that_hangs, program_that_stops_reading,
-     program_of_another_protocol, malformed_answers].
+    [refused, missing_program, required_program, lost_for_good, backoff_grows, program_that_hangs, forbidden_program,
+     program_that_stops_reading, program_of_another_protocol, malformed_answers].
 
 %% A copy belongs to whoever made it, and the program refuses that.
 refused(Config) ->
@@ -74,10 +74,26 @@ backoff_grows(Config) ->
     stop(Server).
 
 program_that_hangs(Config) ->
-    Server = start(#{path => script(Config, "hangs", "exec sleep 30"), hello_timeout => 200}),
+    {ok, Server} = portcullis:start_link(options(#{path => script(Config, "hangs", "exec sleep 30"),
+                                                   hello_timeout => 200, backoff => {60000, 60000}})),
+    {ok, #{proc := #{os_pid := Pid, state := connecting}}} = portcullis:info(Server),
     Id = portcullis:send_request(Server, info, #{}),
     ?assertEqual({error, {down, hello_timeout}}, portcullis:receive_response(Id)),
+    %% It does not end when its stdin does.
+    portcullis_conn_SUITE:until(fun() -> not filelib:is_dir(filename:join("/proc", integer_to_list(Pid))) end),
     stop(Server).
+
+%% The owner's bits count for the owner: the kernel says so at exec.
+forbidden_program(Config) ->
+    case os:cmd("id -u") of
+        "0\n" -> {skip, "root may execute every program"};
+        _ ->
+            Path = script(Config, "not_for_its_owner", "exit 0"),
+            ok = file:change_mode(Path, 8#070),
+            {ok, Server} = portcullis:start_link(options(#{path => Path})),
+            ?assertEqual({error, {down, {open, Path, eacces}}}, portcullis:process(Server, 1, [pid])),
+            stop(Server)
+    end.
 
 %% A write into a closed pipe ends the port with an exit signal and without an exit status.
 program_that_stops_reading(Config) ->

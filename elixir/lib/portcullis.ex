@@ -181,7 +181,7 @@ defmodule Portcullis do
       {:ok, %{requests: _}} = Portcullis.receive_response(id, 1_000)
   """
   @spec send_request(server(), atom(), options()) :: :portcullis.request_id()
-  def send_request(server \\ @default, operation, args), do: :portcullis.send_request(server, operation, Map.new(args))
+  def send_request(server \\ @default, operation, args), do: :portcullis.send_request(server, operation, Rows.options(args))
 
   @doc "Waits for an answer, for at most `timeout` milliseconds."
   @spec receive_response(:portcullis.request_id(), timeout()) ::
@@ -192,7 +192,7 @@ defmodule Portcullis do
   @spec cancel(:portcullis.request_id()) :: :ok
   defdelegate cancel(id), to: :portcullis
 
-  @doc "An error as one sentence, with what mends it."
+  @doc "An error in sentences, with what mends it. A command stands on a line of its own."
   @spec format_error(term()) :: String.t()
-  defdelegate format_error(reason), to: :portcullis
+  def format_error(reason), do: Exception.message(%Error{reason: reason})
 end

@@ -7,7 +7,7 @@ defmodule PortcullisTest do
   setup_all do
     root = if System.cmd("id", ["-u"]) == {"0\n", 0}, do: ["--allow-root"], else: []
     start_supervised!({Portcullis.Server, name: PortcullisTest.Server, args: root, required: true})
-    start_supervised!({Portcullis, args: root})
+    start_supervised!({Portcullis, args: root, required: true})
     %{own: String.to_integer(System.pid())}
   end
 
@@ -31,9 +31,37 @@ defmodule PortcullisTest do
     assert {_, %Process{comm: nil}} = pop_in(process[:comm])
   end
 
-  test "cells that do not apply are nil" do
-    assert %Process{cmdline: nil, rss: 1} = Process.new(%{cmdline: :undefined, rss: 1})
+  test "what was not asked for is nil, what does not apply is :undefined" do
+    assert %Process{cmdline: :undefined, rss: 1, comm: nil} = Process.new(%{cmdline: :undefined, rss: 1})
     assert %Process{cmdline: {:error, :eacces}} = Process.new(%{cmdline: {:error, :eacces}})
+  end
+
+  test "inspect shows what was asked for" do
+    process = Process.new(%{pid: 1, cmdline: "/sbin/init\0splash", vsize: 7})
+    assert inspect(process) == ~s(#Portcullis.Process<pid: 1, cmdline: "/sbin/init splash", vsize: 7>)
+    assert process.cmdline == "/sbin/init\0splash"
+    assert inspect(Process.new(%{cmdline: :undefined})) == "#Portcullis.Process<cmdline: :undefined>"
+    assert inspect(Process.new(%{cmdline: {:truncated, "a\0b"}})) =~ ~s({:truncated, "a b"})
+    assert inspect(Process.new(%{cmdline: <<255, 0>>})) == "#Portcullis.Process<cmdline: <<255, 32>>>"
+  end
+
+  test "options that are none are an error" do
+    for wrong <- ["x", :x, 1, ["x"], [{:limit, 1}, :x]] do
+      assert {:error, {:bad_request, [], {:expected, :map}}} = Portcullis.processes(wrong)
+      assert {:error, {:bad_request, _, _}} = Portcullis.process(1, wrong)
+    end
+
+    assert {:error, {:bad_request, [:where], _}} = Portcullis.processes(where: "x")
+    assert {:ok, [_ | _]} = Portcullis.processes(where: [], limit: 1)
+  end
+
+  test "errors are spelled as in Elixir" do
+    message = &Exception.message(%Error{reason: &1})
+    assert message.({:bad_request, [:columns, 1], {:unknown_column, "nope"}}) =~ ~s(there is no column "nope")
+    assert message.({:bad_request, [:where, :comm], {:expected, :binary}}) =~ ~s(a binary such as "beam.smp")
+    assert message.({:down, :noproc}) =~ "put {Portcullis, []} into a supervisor"
+    assert message.({:bad_option, :colour, "no such option"}) =~ "See Portcullis.start_link/1."
+    refute message.({:down, {:no_program, [{'/x', :installed, :enoent}]}}) =~ "portcullis_doctor"
   end
 
   test "tables", %{own: own} do
@@ -78,5 +106,22 @@ defmodule PortcullisTest do
     assert {:error, {:down, :noproc}} = Portcullis.process(NoSuchServer, 1, [:pid])
     assert Portcullis.format_error(:timeout) =~ "deadline"
     assert {:error, {:bad_option, :colour, _}} = Portcullis.start_link(colour: :red)
+  end
+end
+
+# Not beside the others: it starts a server under the default name.
+defmodule PortcullisReadmeTest do
+  use ExUnit.Case, async: false
+
+  @root System.cmd("id", ["-u"]) == {"0\n", 0}
+
+  @tag skip: @root && "the page is for ordinary users"
+  test "the example of the README" do
+    readme = File.read!(Path.expand("../../README.md", __DIR__))
+    [_, code] = Regex.run(~r/## Elixir\n\n```elixir\n(.*?)```/s, readme)
+    {rows, bindings} = Code.eval_string(code)
+    assert bindings[:comm] |> is_binary()
+    assert [%Portcullis.Process{rss: most} | _] = rows
+    assert is_integer(most)
   end
 end

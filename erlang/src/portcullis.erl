@@ -21,7 +21,7 @@
 %% Nothing here raises for what the system does, and nothing waits for ever: every request has a deadline (`timeout' in
 %% its options, in milliseconds, at most 600000; otherwise `default_timeout' of the server). While the program is being
 %% started, requests wait for it; when it is down they fail at once with `{error, {down, Reason}}' or
-%% `{error, {refused, Map}}'. {@link format_error/1} makes a sentence of an error.
+%% `{error, {refused, Map}}'. {@link format_error/1} makes sentences of an error.
 -module(portcullis).
 
 -export([start_link/1, child_spec/1, stop/0, stop/1, info/0, info/1, doctor/0, doctor/1]).
@@ -46,6 +46,7 @@
                 | {queue_limit, non_neg_integer()}
                 | {hello_timeout, pos_integer()}
                 | {default_timeout, pos_integer()}
+                | {stuck_timeout, pos_integer()}
                 | {backoff, {Min :: pos_integer(), Max :: pos_integer()}}
                 | {required, boolean()}
                 | {event_handler, fun((event()) -> term())}.
@@ -92,12 +93,15 @@
 %% <li>`name' (`portcullis'): an atom, `{global, Name}', `{via, Module, Name}', or `undefined' for none</li>
 %% <li>`roles' (`[proc]'): role `net' is accepted, and answers `unsupported' in this release</li>
 %% <li>`path': the folder with `portcullis-proc', or one file. Without it: the environment variable `PORTCULLIS_BIN',
-%%     `/usr/libexec/portcullis', `/usr/local/libexec/portcullis', and for development the app's `priv' folder</li>
-%% <li>`unprivileged' (`false'): the program drops every capability first. It then runs from any folder</li>
+%%     `/usr/libexec/portcullis', `/usr/local/libexec/portcullis'. The first that exists is used, or is an error</li>
+%% <li>`unprivileged' (`false'): the program drops every capability first. It then runs from any folder, and where none
+%%     is installed the development build in the app's `priv' folder is used</li>
 %% <li>`args' (`[]'): further arguments of the program</li>
 %% <li>`max_in_flight' (1024), `queue_limit' (4096): how many requests the program works on, and how many wait for
 %%     that; more are `overloaded'</li>
 %% <li>`hello_timeout' (5000), `default_timeout' (5000): milliseconds</li>
+%% <li>`stuck_timeout' (5000): a program that lets the deadline of a request pass without an answer, and then is silent
+%%     for that many milliseconds, is killed and started again</li>
 %% <li>`backoff' (`{100, 30000}'): the shortest and the longest delay before a lost program is started again</li>
 %% <li>`required' (`false'): `true' waits for the program, fails with `{error, {refused, Map}}' or
 %%     `{error, {down, Reason}}' without it, and ends the server when the program is lost and does not come back.
@@ -142,13 +146,14 @@ info() ->
 info(Server) ->
     portcullis_request:call(Server, info).
 
-%% @doc Checks the installation, with the options of the server `portcullis' if it runs.
+%% @doc Checks the installation; `portcullis_doctor:print()' prints what it finds. With the options of the server
+%% `portcullis' if it runs.
 -spec doctor() -> portcullis_doctor:report().
 doctor() ->
     doctor(?SERVER).
 
 %% @doc Checks the installation for a server or for the options of one, and says how to mend what is wrong. The program
-%% is started once for it. `io:put_chars(portcullis_doctor:format(portcullis:doctor()))' prints the report.
+%% is started once for it. {@link portcullis_doctor:print/1} prints the report.
 -spec doctor(server() | [option()] | map()) -> portcullis_doctor:report().
 doctor(Options) when is_list(Options); is_map(Options) ->
     portcullis_doctor:run(Options);
@@ -274,7 +279,8 @@ cancel(Id) ->
 cancel(_Server, Id) ->
     portcullis_request:cancel(Id).
 
-%% @doc An error of this module as one sentence, with what mends it.
+%% @doc An error of this module in sentences, with what mends it. A command stands on a line of its own. What
+%% supervisors wrap around an error is taken off.
 -spec format_error(error() | {error, term()} | term()) -> binary().
 format_error(Error) ->
     portcullis_error:format(Error).

@@ -2,7 +2,7 @@
 %% `safe' knows them and no wire data ever makes one. `tests/vectors/atoms.txt' is the port's list; a test compares them.
 -module(portcullis_atoms).
 
--export([load/0, all/0]).
+-export([load/0, all/0, columns/0, states/0]).
 
 %% They exist once this has returned.
 -spec load() -> ok.
@@ -39,6 +39,7 @@ operations() ->
      started, duration, vanished, denied, cut, truncated, source, procfs, true, false,
      process, pid, items, undefined].
 
+-spec columns() -> [atom(), ...].
 columns() ->
     [pid, uid, gid, comm, state, ppid, pgrp, session, tty_nr, tpgid, flags, minflt, cminflt, majflt, cmajflt, priority,
      nice, num_threads, exit_signal, processor, rt_priority, policy, utime, stime, cutime, cstime, starttime,
@@ -48,6 +49,8 @@ columns() ->
      rss_anon, rss_file, rss_shmem, exe, cwd, root, rchar, wchar, syscr, syscw, read_bytes, write_bytes,
      cancelled_write_bytes, limits, environ].
 
+-spec states() -> [running | sleeping | disk_sleep | stopped | tracing_stop | zombie | dead | idle | parked | unknown,
+                   ...].
 states() ->
     [running, sleeping, disk_sleep, stopped, tracing_stop, zombie, dead, idle, parked, unknown].
 

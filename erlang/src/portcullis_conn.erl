@@ -13,6 +13,8 @@
 %% A write that the pipe had no room for is tried again after this time, or when the port has sent something.
 -define(BUSY_RETRY, 5).
 -define(PROTOCOL, 1).
+%% execve(2) failed: erl_child_setup ends with its errno.
+-define(EACCES, 13).
 
 -record(data, {role :: portcullis_opts:role(),
                config :: portcullis_opts:config(),
@@ -25,6 +27,8 @@
                %% Control frames that the pipe had no room for, newest first. While there are any, nothing overtakes them.
                unsent = [] :: [iodata()],
                retry :: reference() | undefined,
+               %% It missed a deadline of its own, and has sent nothing since.
+               overdue = false :: boolean(),
                awaiting = [] :: [gen_statem:from()],
                error :: portcullis:error() | undefined,
                attempts = 0 :: non_neg_integer(),
@@ -80,8 +84,9 @@ handle_event(info, {cancel, Tag}, State, #data{pending = Pending} = Data) ->
         {ok, Id} -> withdraw(State, Id, cancelled, Data);
         error -> keep_state_and_data
     end;
-handle_event(info, {timeout, _, {deadline, Id}}, State, Data) ->
-    withdraw(State, Id, timeout, Data);
+handle_event(info, {timeout, _, {deadline, Id}}, State, #data{pending = Pending} = Data) ->
+    {keep_state, Withdrawn} = withdraw(State, Id, timeout, Data),
+    watch(portcullis_pending:is_sent(Id, Pending), Withdrawn);
 handle_event(info, {timeout, Timer, busy}, ready, #data{retry = Timer} = Data) ->
     {keep_state, pump(Data#data{retry = undefined})};
 handle_event(info, {{owner, Id}, _, process, _, _}, State, Data) ->
@@ -96,14 +101,19 @@ handle_event(info, {malformed, Frame}, ready, Data) when is_binary(Frame) ->
     end;
 handle_event(info, Message, State, #data{transport = Transport, handle = Handle} = Data) when Handle =/= undefined ->
     case Transport:message(Message, Handle) of
-        {frame, Frame} -> frame(State, Frame, Data);
+        {frame, Frame} -> frame(State, Frame, Data#data{overdue = false});
+        {closed, {exit_status, ?EACCES}} when State =:= connecting -> lost({open, Data#data.program, eacces}, Data);
         {closed, Reason} -> lost(Reason, Data);
         ignore -> keep_state_and_data
     end;
 handle_event(internal, open, connecting, Data) ->
     open(Data);
-handle_event(state_timeout, hello, connecting, Data) ->
-    lost(hello_timeout, Data);
+handle_event(state_timeout, hello, connecting, #data{handle = Handle, transport = Transport} = Data) ->
+    ok = Transport:kill(Handle),
+    lost(hello_timeout, Data#data{handle = undefined});
+handle_event({timeout, stuck}, Handle, ready, #data{overdue = true, handle = Handle, transport = Transport} = Data) ->
+    ok = Transport:kill(Handle),
+    lost(stuck, Data#data{handle = undefined});
 handle_event(state_timeout, retry, backoff, Data) ->
     {next_state, connecting, Data, [{next_event, internal, open}]};
 handle_event({call, From}, info, State, Data) ->
@@ -137,7 +147,7 @@ frame(State, Frame, #data{pending = Pending} = Data) ->
     case portcullis_codec:route(Frame) of
         {rows, Id} when State =:= ready ->
             ok = portcullis_pending:rows(Id, Frame, Pending),
-            keep_state_and_data;
+            {keep_state, Data};
         {done, Id} when State =:= ready ->
             {keep_state, pump(Data#data{pending = portcullis_pending:done(Id, Frame, Pending)})};
         {control, {hello, Hello}} when State =:= connecting -> hello(Hello, Data);
@@ -172,7 +182,7 @@ lost(Reason, #data{config = #{required := Required, event_handler := Handler}} =
     ok = portcullis_events:down(Handler, Error, Retry, Metadata),
     Pending = portcullis_pending:fail(Error, Data#data.pending),
     Replies = [{reply, From, {error, Error}} || From <- Data#data.awaiting],
-    Down = Data#data{handle = undefined, hello = undefined, pending = Pending, unsent = [], retry = undefined,
+    Down = Data#data{handle = undefined, hello = undefined, pending = Pending, unsent = [], retry = undefined, overdue = false,
                      awaiting = [], error = Error, attempts = Attempts, downs = Data#data.downs + 1, up_since = undefined},
     case Fatal of
         true -> {stop_and_reply, {shutdown, Error}, Replies, Down};
@@ -215,6 +225,13 @@ withdraw(State, Id, Error, #data{pending = Pending} = Data) ->
             {keep_state, pump(control(portcullis_codec:cancel(Id), Data#data{pending = Rest}))};
         {_, Rest} -> {keep_state, Data#data{pending = Rest}}
     end.
+
+%% A port that lives answers at its deadline, or answers our cancel. One that is then silent for this long is stuck, in
+%% the kernel or by a signal.
+watch(true, #data{overdue = false, handle = Handle, config = #{stuck_timeout := Timeout}} = Data) ->
+    {keep_state, Data#data{overdue = true}, [{{timeout, stuck}, Timeout, Handle}]};
+watch(_, Data) ->
+    {keep_state, Data}.
 
 control(Frame, #data{unsent = Unsent} = Data) ->
     flush(Data#data{unsent = [Frame | Unsent]}).

@@ -1,11 +1,11 @@
 %% @doc What is wrong with an installation, and the one command that mends each of it.
 %%
 %% ```
-%% 1> io:put_chars(portcullis_doctor:format(portcullis:doctor())).
+%% 1> portcullis_doctor:print().
 %% '''
 -module(portcullis_doctor).
 
--export([run/1, format/1]).
+-export([run/1, format/1, print/0, print/1]).
 -export_type([report/0, check/0]).
 
 -include_lib("kernel/include/file.hrl").
@@ -33,6 +33,18 @@ run(Options) ->
             report([problem(options, portcullis_error:format(Error), <<"correct the option">>)])
     end.
 
+%% @equiv print(portcullis)
+-spec print() -> ok | problems.
+print() ->
+    print(portcullis).
+
+%% @doc Prints what {@link portcullis:doctor/1} finds, for a person.
+-spec print(portcullis:server() | [portcullis:option()] | map()) -> ok | problems.
+print(ServerOrOptions) ->
+    {Status, _} = Report = portcullis:doctor(ServerOrOptions),
+    ok = io:put_chars(format(Report)),
+    Status.
+
 %% @doc A report as text, one line for each check and one for each fix.
 -spec format(report()) -> binary().
 format({Status, Checks}) ->
@@ -54,23 +66,30 @@ role(Role, Config) ->
     case portcullis_program:find(Role, Config) of
         {error, {no_program, Tried}} -> [not_found(Tried) | host(Status, Config)];
         {ok, Program, Source} ->
-            Held = Config#{unprivileged := maps:get(unprivileged, Config) orelse Source =:= development},
-            lists:append([[found(Program, Source)], may_execute(Program, Status), mount(Program, Held),
-                          host(Status, Held), implied(Source, trial(Program, portcullis_program:args(Role, Source, Config), Held))])
+            Permission = may_execute(Program, Status),
+            lists:append([[found(Program, Source, Config)], Permission, mount(Program, Config), host(Status, Config),
+                          started(Permission, Program, Source, Role, Config)])
     end.
 
-%% What a development build lacks follows from where it is, and is said already.
-implied(development, Checks) -> [Check || #{check := Name} = Check <- Checks, Name =:= start];
-implied(_, Checks) -> Checks.
+%% A file that may not be executed is explained already; the trial would only say it again, and vaguely.
+started([#{status := problem}], _, _, _, _) -> [];
+started(_, Program, Source, Role, Config) ->
+    implied(privileged(Config), trial(Program, portcullis_program:args(Role, Source, Config), Config)).
+
+%% What a program without capabilities lacks is what was asked for.
+implied(true, Checks) -> Checks;
+implied(false, Checks) -> [Check || #{check := start} = Check <- Checks].
 
 %% --- the file -------------------------------------------------------------------------------------------------------
 
 not_found(Tried) ->
-    problem(program, text("no program: ~ts", [lists:join("; ", [[File, ": ", why(Why)] || {File, _, Why} <- Tried])]),
-            case lists:keyfind(eacces, 3, Tried) of
-                {File, _, _} -> text("sudo namei -l ~ts   # every folder needs x for the BEAM's user", [File]);
-                false -> <<"sudo sh scripts/install.sh   # or name the file in PORTCULLIS_BIN or the option path">>
-            end).
+    Looked = text("no program: ~ts", [lists:join("; ", [[File, ": ", why(Why)] || {File, _, Why} <- Tried])]),
+    case [File || {File, _, eacces} <- Tried] of
+        [] -> problem(program, Looked, portcullis_fix:install());
+        [File | _] ->
+            {Message, Fix} = portcullis_fix:forbidden(File),
+            problem(program, text("~ts: ~ts", [Looked, Message]), Fix)
+    end.
 
 why(Why) ->
     case file:format_error(Why) of
@@ -78,11 +97,9 @@ why(Why) ->
         Text -> Text
     end.
 
-found(Program, development) ->
-    warning(program, text("~ts, a development build: it never holds a capability", [Program]),
-            <<"sudo sh scripts/install.sh">>);
-found(Program, Source) ->
-    good(program, text("~ts (~ts)", [Program, Source])).
+found(Program, Source, Config) ->
+    Without = case privileged(Config) of true -> ""; false -> ", unprivileged: it drops every capability first" end,
+    good(program, text("~ts (~ts)~ts", [Program, Source, Without])).
 
 may_execute(_, #{uid := 0}) -> [];
 may_execute(Program, #{uid := Uid, groups := Groups}) ->
@@ -100,8 +117,8 @@ forbidden(Program, Mode, Owner, Gid, Uid) ->
                    [Program, Mode, portcullis_host:user_name(Owner), Group, User]),
     Fix = case lists:member(User, portcullis_host:members(Gid)) of
         _ when Uid =:= Owner; Mode band 8#010 =:= 0 -> text("sudo chmod 0750 ~ts", [Program]);
-        true -> text("restart the BEAM from a new login: ~ts is in group ~ts, this BEAM is older", [User, Group]);
-        false -> text("sudo usermod -aG ~ts ~ts   # then restart the BEAM from a new login", [Group, User])
+        true -> text("log in again and restart the BEAM: ~ts is in group ~ts, this BEAM is older", [User, Group]);
+        false -> portcullis_fix:join(Gid, Group, User)
     end,
     problem(permission, Message, Fix).
 
@@ -165,8 +182,8 @@ trial(Program, Args, #{hello_timeout := Timeout}) ->
     receive
         {Tag, Outcome} ->
             true = erlang:demonitor(Monitor, [flush]),
-            outcome(Outcome);
-        {'DOWN', Monitor, process, Pid, Reason} -> outcome({failed, Reason})
+            outcome(Outcome, Program);
+        {'DOWN', Monitor, process, Pid, Reason} -> outcome({failed, Reason}, Program)
     end.
 
 %% Without `{packet, 4}', and with what it says to a terminal: a loader that misses a library says so in plain text, of
@@ -192,45 +209,49 @@ first(Port, Sofar, Timeout) ->
     after Timeout -> {silent, Timeout}
     end.
 
-outcome({ok, {hello, #{protocol := {Min, Max}} = Hello}}) when Min =< 1, Max >= 1 ->
+outcome({ok, {hello, #{protocol := {Min, Max}} = Hello}}, _) when Min =< 1, Max >= 1 ->
     Missing = maps:get(missing, Hello, []),
     [good(start, text("version ~ts, policy ~ts, capabilities ~0p",
                       [maps:get(version, Hello, <<"?">>), maps:get(policy, Hello, <<"?">>),
                        maps:get(capabilities, Hello, [])]))]
         ++ [warning(capabilities, text("the program lacks ~0p: other users' processes are seen in part", [Missing]),
-                    <<"sudo sh scripts/install.sh">>) || Missing =/= []]
-        ++ [warning(finding, Message, Fix) || #{message := Message, fix := Fix} <- maps:get(findings, Hello, [])];
-outcome({ok, {hello, Hello}}) ->
+                    portcullis_fix:install()) || Missing =/= []]
+        ++ [warning(finding, Message, portcullis_fix:absolute(Fix))
+            || #{message := Message, fix := Fix} <- maps:get(findings, Hello, [])];
+outcome({ok, {hello, Hello}}, _) ->
     [problem(start, text("it speaks protocol ~0p, this client 1", [maps:get(protocol, Hello, unknown)]),
-             <<"sudo sh scripts/install.sh   # from the sources of this release">>)];
-outcome({ok, {refused, #{message := Message, fix := Fix}}}) -> [problem(start, Message, Fix)];
-outcome({exit_status, Status}) -> [problem(start, Message, Fix) || {Message, Fix} <- [ended(Status)]];
-outcome({silent, Timeout}) ->
+             portcullis_fix:install())];
+outcome({ok, {refused, #{message := Message, fix := Fix}}}, _) -> [problem(start, Message, portcullis_fix:absolute(Fix))];
+outcome({exit_status, Status}, Program) -> [problem(start, Message, Fix) || {Message, Fix} <- [ended(Status, Program)]];
+outcome({silent, Timeout}, _) ->
     [problem(start, text("no hello within ~p ms: it hangs", [Timeout]),
              <<"check that the path names portcullis and not a wrapper script; raise hello_timeout on a slow host">>)];
-outcome({text, Text}) ->
+outcome({text, Text}, _) ->
     [problem(start, text("it writes text where frames belong: ~0tp", [binary:part(Text, 0, min(200, byte_size(Text)))]),
-             <<"sh scripts/build-port.sh   # on this host, if the text is of the loader; no wrapper script in path">>)];
-outcome({failed, Reason}) ->
+             portcullis_fix:build())];
+outcome({failed, Reason}, _) ->
     [problem(start, text("it could not be started: ~0tp", [Reason]), <<"check the path and its mode">>)];
-outcome(_) ->
+outcome(_, _) ->
     [problem(start, <<"what it says is not the protocol of portcullis">>,
-             <<"sudo sh scripts/install.sh   # and name no other program in path">>)].
+             portcullis_fix:install())].
 
 %% It ended without a word. Statuses below 126 are what execve(2) said: erl_child_setup passes the errno on.
-ended(1) ->
+ended(1, _) ->
     {<<"the kernel refused to start it (EPERM): its file wants capabilities that the bounding set lacks">>,
-     <<"sudo sh scripts/install.sh   # sets =p instead of =ep, so that the program can say what is missing">>};
-ended(2) -> {<<"its loader is not on this host (ENOENT): built for another libc">>, <<"sh scripts/build-port.sh">>};
-ended(8) -> {<<"built for another architecture (ENOEXEC)">>, <<"sh scripts/build-port.sh">>};
-ended(13) -> {<<"it may not be executed (EACCES): its mode, or a file system mounted noexec">>,
-              <<"namei -l PATH; findmnt -T PATH">>};
-ended(Status) when Status =:= 126; Status =:= 127 ->
+     %% It sets =p instead of =ep, so that the program can say what is missing.
+     portcullis_fix:install()};
+ended(2, _) -> {<<"its loader is not on this host (ENOENT): built for another libc">>, portcullis_fix:build()};
+ended(8, _) -> {<<"built for another architecture (ENOEXEC)">>, portcullis_fix:build()};
+ended(13, Program) ->
+    {<<"it may not be executed (EACCES): its mode, or a file system mounted noexec">>,
+     text("namei -l ~ts; findmnt -T ~ts", [Program, Program])};
+ended(Status, _) when Status =:= 126; Status =:= 127 ->
     {text("it could not be loaded (status ~p): a library of another version", [Status]),
-     <<"sh scripts/build-port.sh">>};
-ended(137) -> {<<"it was killed (SIGKILL)">>, <<"journalctl -k | grep -i oom">>};
-ended(159) -> {<<"it was killed for a forbidden system call">>, <<"sudo ausearch -m SECCOMP">>};
-ended(Status) -> {text("it ended with status ~p and without a word", [Status]), <<"sudo sh scripts/install.sh">>}.
+     portcullis_fix:build()};
+ended(137, _) -> {<<"it was killed (SIGKILL)">>, <<"journalctl -k | grep -i oom">>};
+ended(159, _) -> {<<"it was killed for a forbidden system call">>, <<"sudo ausearch -m SECCOMP">>};
+ended(Status, Program) ->
+    {text("it ended with status ~p and without a word", [Status]), text("sudo ~ts doctor", [Program])}.
 
 %% --- shapes ---------------------------------------------------------------------------------------------------------
 

@@ -1,20 +1,45 @@
-%% @private Errors as one sentence each, with what mends them.
+%% @private Errors as sentences, with what mends them. A command stands alone on its lines, to be copied.
 -module(portcullis_error).
 
--export([format/1]).
+-export([format/1, cause/1]).
 
+-define(DOCTOR, "portcullis_doctor:print() says more.").
+-define(CONDITIONS, "a value, a list of values, {min, N}, {max, N}, {range, Min, Max} or {prefix, Binary}").
+-define(KEYS, [cell_max, columns, items, limit, pid, timeout, where]).
+%% As many names as a sentence can list.
+-define(FEW, 16).
+
+%% For who asked something.
 -spec format(portcullis:error() | portcullis_opts:error() | term()) -> binary().
-format(Error) ->
+format({error, Error}) -> format(Error);
+format({down, Reason} = Error) ->
+    case restarted(Reason) of
+        true -> <<(cause(Error))/binary, " It is started again by itself.">>;
+        false -> cause(Error)
+    end;
+format(Error) -> cause(Error).
+
+%% For who knows what comes next.
+-spec cause(portcullis:error() | portcullis_opts:error() | term()) -> binary().
+cause(Error) ->
     unicode:characters_to_binary(text(Error)).
 
+%% A missing program does not come by itself, and a stopped server starts none.
+restarted({exit_status, _}) -> true;
+restarted(Reason) -> lists:member(Reason, [epipe, stuck, hello_timeout]).
+
 text({error, Error}) -> text(Error);
+text({shutdown, Error}) -> text(Error);
+text({failed_to_start_child, _, Error}) -> text(Error);
+text({already_started, Pid}) -> io_lib:format("A server of that name runs already: ~p.", [Pid]);
 text(timeout) -> "The deadline passed; ask for less, or give a longer one: #{timeout => Milliseconds}.";
 text(overloaded) ->
     "Too many requests are in flight; wait for some answers, or raise max_in_flight and queue_limit of the server.";
 text(cancelled) -> "The request was cancelled.";
 text(esrch) -> "There is no such process, or its pid belongs to another one by now.";
 text({refused, #{message := Message, fix := Fix}}) ->
-    io_lib:format("The program refuses to serve: ~ts To mend it: ~ts", [sentence(Message), Fix]);
+    ["The program refuses to serve: ", sentence(Message), " To mend it:",
+     portcullis_fix:block(portcullis_fix:absolute(Fix)), ?DOCTOR];
 text({refused, Map}) -> io_lib:format("The program refuses to serve: ~0tp.", [Map]);
 text({down, Reason}) -> down(Reason);
 text({denied_by_policy, Rule, Hint}) -> io_lib:format("The policy does not grant ~ts: ~ts", [Rule, sentence(Hint)]);
@@ -24,33 +49,63 @@ text({not_permitted, Missing, Hint}) ->
 text({unsupported, What}) -> io_lib:format("This program does not have ~ts; update it, or ask for less.", [plain(What)]);
 text({posix, Errno, What}) -> io_lib:format("The kernel refused ~ts: ~ts.", [What, posix(Errno)]);
 text({bad_request, Path, Why}) ->
-    io_lib:format("The request is wrong~ts: ~ts; see docs/protocol.md.", [at(Path), why(Why)]);
+    io_lib:format("The request is wrong~ts: ~ts.", [at(Path), wrong(Path, Why)]);
 text({unknown_outcome, Id}) -> io_lib:format("Whether change ~0tp was made is not known; look before you repeat it.", [Id]);
 text({bad_option, _, _} = Error) -> portcullis_opts:format_error(Error);
 text(Other) -> io_lib:format("~0tp", [Other]).
 
 down({no_program, Tried}) ->
-    io_lib:format("There is no program to start (~ts). Install it, or name it with the option path or the "
-                  "environment variable PORTCULLIS_BIN; portcullis:doctor() says more.",
-                  [lists:join(", ", [[File, ": ", posix(Why)] || {File, _, Why} <- Tried])]);
+    Looked = lists:join(", ", [[File, ": ", posix(Why)] || {File, _, Why} <- Tried]),
+    case [File || {File, _, eacces} <- Tried] of
+        [] ->
+            [absent(Tried), " (", Looked, "). To install it:", portcullis_fix:block(portcullis_fix:install()),
+             "For development, the server can be started with {unprivileged, true}. ", ?DOCTOR];
+        [File | _] ->
+            {Message, Fix} = portcullis_fix:forbidden(File),
+            ["The program cannot be started (", Looked, "): ", Message, ". To mend it:", portcullis_fix:block(Fix), ?DOCTOR]
+    end;
 down({open, Program, Why}) ->
-    io_lib:format("The program ~ts could not be started: ~ts; portcullis:doctor() says why.", [Program, posix(Why)]);
-down({exit_status, 137}) -> "The program was killed (SIGKILL); it is started again.";
+    io_lib:format("The program ~ts could not be started: ~ts. ~s", [Program, posix(Why), ?DOCTOR]);
+down({exit_status, 137}) -> "The program was killed (SIGKILL).";
 down({exit_status, 159}) ->
     "The program was killed for a forbidden system call (SIGSYS); look for its audit record: ausearch -m SECCOMP.";
 down({exit_status, Status}) ->
-    io_lib:format("The program ended with status ~p; portcullis:doctor() says more.", [Status]);
+    io_lib:format("The program ended with status ~p (was it killed?).", [Status]);
 down(hello_timeout) ->
-    "The program was started but did not say hello in time; portcullis:doctor() shows what it does.";
+    ["The program was started but did not say hello in time. ", ?DOCTOR];
 down({protocol, {versions, {Min, Max}}}) ->
-    io_lib:format("The program speaks protocol ~p to ~p, this client 1; install the program of this release.",
-                  [Min, Max]);
+    io_lib:format("The program speaks protocol ~p to ~p, this client 1; install the program of this release. ~s",
+                  [Min, Max, ?DOCTOR]);
 down({protocol, What}) ->
-    io_lib:format("The program broke the protocol (~0tp); install the program of this release.", [What]);
-down(epipe) -> "The program ended while it was written to; portcullis:doctor() says more.";
+    io_lib:format("The program broke the protocol (~0tp); install the program of this release. ~s", [What, ?DOCTOR]);
+down(epipe) -> "The program ended while it was written to (was it killed?).";
+down(stuck) -> "The program stopped answering (was it stopped by a signal?) and was killed.";
 down(noproc) -> "There is no such server; start one with portcullis:start_link/1.";
 down(stopped) -> "The server was stopped.";
 down(Reason) -> io_lib:format("The connection is down: ~0tp.", [Reason]).
+
+absent([{_, path, _}]) -> "Option path names a program that is not there; correct it, or leave it out";
+absent([{_, environment, _}]) ->
+    "The environment variable PORTCULLIS_BIN names a program that is not there; correct it, or unset it";
+absent(_) -> "There is no program to start".
+
+wrong([columns], {expected, list}) -> "it should be a list of columns, such as [pid, comm]";
+wrong(Path, unknown_key) when Path =/= [] -> ["there is no such key", meant(lists:last(Path), ?KEYS)];
+wrong([Columns, N], {expected, atom}) when is_integer(N), (Columns =:= columns orelse Columns =:= items) ->
+    "it should be the name of a column, such as comm";
+wrong([where, state | _], {expected, _}) -> why({expected, state});
+wrong([where, Column | _], {expected, condition}) when is_atom(Column) -> ["it should be ", ?CONDITIONS];
+wrong(_, Why) -> why(Why).
+
+%% What was meant: the nearest name there is, or all of them where they are few.
+meant(Name, Known) ->
+    case {portcullis_opts:nearest(Name, Known), length(Known) =< ?FEW} of
+        {{ok, Near}, _} -> io_lib:format("; did you mean ~ts", [Near]);
+        {none, true} -> ["; there are ", listed(Known)];
+        {none, false} -> "; see docs/protocol.md"
+    end.
+
+listed(Names) -> lists:join(", ", [atom_to_list(Name) || Name <- Names]).
 
 at([]) -> "";
 at(Path) -> [" at ", lists:join(".", [step(Step) || Step <- Path])].
@@ -63,10 +118,14 @@ why(missing) -> "it is missing";
 why(duplicate) -> "it stands twice";
 why(empty) -> "it is empty";
 why(in_flight) -> "its id belongs to a request that is running";
+why({expected, binary}) -> "it should be a binary such as <<\"beam.smp\">>";
+why({expected, state}) -> ["it should be one of ", listed(portcullis_atoms:states())];
+why({expected, pid}) -> "it should be a process id or {Pid, StartTime}";
+why({expected, condition}) -> ["it should be ", ?CONDITIONS];
 why({expected, What}) -> io_lib:format("it should be of type ~ts", [printable(What)]);
 why({range, Min, Max}) -> io_lib:format("it must be between ~p and ~p", [Min, Max]);
 why({too_many, Max}) -> io_lib:format("at most ~p elements are allowed", [Max]);
-why({unknown_column, Name}) -> io_lib:format("there is no column ~ts", [printable(Name)]);
+why({unknown_column, Name}) -> ["there is no column ", printable(Name), meant(Name, portcullis_atoms:columns())];
 why({not_comparable, Column}) -> io_lib:format("column ~ts holds lists or maps and cannot be compared", [Column]);
 why({frame_too_long, Max}) -> io_lib:format("it is longer than ~p bytes", [Max]);
 why(tag) -> "pids, references, functions and bit strings cannot be sent";

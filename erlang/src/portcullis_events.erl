@@ -21,8 +21,7 @@ up(Handler, Hello, Metadata) ->
     case Metadata of
         #{downs := Downs, program := Program} when Downs > 0 -> ?LOG_NOTICE("portcullis: ~ts serves again.", [Program]);
         #{source := development, program := Program} ->
-            ?LOG_WARNING("portcullis: ~ts is a development build and never holds a capability. "
-                         "To mend it: sudo sh scripts/install.sh", [Program]);
+            ?LOG_NOTICE("portcullis: ~ts is a development build and runs unprivileged.", [Program]);
         _ -> ok
     end,
     telemetry([portcullis, port, up], #{count => 1}, Metadata#{hello => Hello}),
@@ -32,7 +31,7 @@ up(Handler, Hello, Metadata) ->
 -spec down(handler(), portcullis:error(), Retry :: pos_integer() | never, map()) -> ok.
 down(Handler, Error, Retry, #{repeated := Repeated} = Metadata) ->
     Text = "portcullis: ~ts~n~ts",
-    Args = [portcullis_error:format(Error), next(Retry)],
+    Args = [string:trim(portcullis_error:cause(Error), trailing), next(Retry)],
     case Repeated of
         true -> ?LOG_DEBUG(Text, Args);
         false -> ?LOG_ERROR(Text, Args)
@@ -41,7 +40,7 @@ down(Handler, Error, Retry, #{repeated := Repeated} = Metadata) ->
     tell(Handler, {down, Error}).
 
 next(never) -> "It is required: the server ends.";
-next(Delay) -> io_lib:format("The next start is in ~b ms.", [Delay]).
+next(Delay) -> io_lib:format("It is started again in ~b ms.", [Delay]).
 
 %% OTP's default handler, as it comes, stops every domain that is not OTP's own: a program that refuses to start would
 %% be a secret. Handlers that somebody has set up to log by default are left alone.

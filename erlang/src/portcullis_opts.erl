@@ -1,13 +1,14 @@
 %% @private Everything that users can set, checked in one place.
 -module(portcullis_opts).
 
--export([server/1, call/1, name/1, format_error/1]).
+-export([server/1, call/1, name/1, nearest/2, format_error/1]).
 -export_type([config/0, error/0, role/0, server_name/0, timeout_ms/0]).
 
 %% The longest deadline that the port keeps; longer ones would be cut without a word.
 -define(TIMEOUT_MAX, 600000).
 %% `{spawn_executable, _}' passes them on as they are; the port knows few.
 -define(ARGS_MAX, 32).
+-define(NAME_MAX, 64).
 
 -type role() :: proc | net.
 -type timeout_ms() :: 1..?TIMEOUT_MAX.
@@ -23,6 +24,7 @@
           queue_limit := non_neg_integer(),
           hello_timeout := timeout_ms(),
           default_timeout := timeout_ms(),
+          stuck_timeout := timeout_ms(),
           backoff := {pos_integer(), pos_integer()},
           required := boolean(),
           event_handler := fun((portcullis:event()) -> term()) | undefined}.
@@ -70,13 +72,39 @@ name(Options) when is_list(Options) -> proplists:get_value(name, Options, portcu
 
 -spec format_error(error()) -> io_lib:chars().
 format_error({bad_option, Name, <<"no such option">>}) ->
-    io_lib:format("There is no option ~0tp; see portcullis:start_link/1.", [Name]);
+    Options = lists:sort(maps:keys(defaults())),
+    Meant = case nearest(Name, Options) of
+        {ok, Near} -> ["did you mean ", atom_to_list(Near)];
+        none -> ["there are ", lists:join(", ", [atom_to_list(Option) || Option <- Options])]
+    end,
+    io_lib:format("There is no option ~0tp; ~ts. See portcullis:start_link/1.", [Name, Meant]);
 format_error({bad_option, Name, Expected}) ->
     io_lib:format("Option ~0tp must be ~ts; see portcullis:start_link/1.", [Name, Expected]).
 
+%% The name that was probably meant: at most a third of its letters differ.
+-spec nearest(term(), [atom()]) -> {ok, atom()} | none.
+nearest(Name, Known) when is_atom(Name) -> nearest(atom_to_binary(Name), Known);
+nearest(Name, Known) when is_binary(Name), byte_size(Name) =< ?NAME_MAX ->
+    Letters = binary_to_list(Name),
+    case lists:sort([{distance(Letters, atom_to_list(Other)), Other} || Other <- Known]) of
+        [{Distance, Near} | _] when Distance * 3 =< byte_size(Name) + 2 -> {ok, Near};
+        _ -> none
+    end;
+nearest(_, _) -> none.
+
+%% Levenshtein's, row by row.
+distance(A, B) ->
+    lists:last(lists:foldl(fun(C, [First | _] = Row) -> distance(C, B, Row, [First + 1]) end,
+                           lists:seq(0, length(B)), A)).
+
+distance(_, [], _, Row) -> lists:reverse(Row);
+distance(C, [D | Rest], [Diagonal, Above | Before], [Left | _] = Row) ->
+    Changed = case C of D -> Diagonal; _ -> Diagonal + 1 end,
+    distance(C, Rest, [Above | Before], [lists:min([Changed, Above + 1, Left + 1]) | Row]).
+
 defaults() ->
     #{name => {local, portcullis}, roles => [proc], path => undefined, args => [], unprivileged => false,
-      max_in_flight => 1024, queue_limit => 4096, hello_timeout => 5000, default_timeout => 5000,
+      max_in_flight => 1024, queue_limit => 4096, hello_timeout => 5000, default_timeout => 5000, stuck_timeout => 5000,
       backoff => {100, 30000}, required => false, event_handler => undefined}.
 
 option(name, undefined) -> {ok, undefined};
@@ -100,6 +128,7 @@ option(max_in_flight, N) -> expect(is_integer(N) andalso N > 0, N, <<"a positive
 option(queue_limit, N) -> expect(is_integer(N) andalso N >= 0, N, <<"an integer from 0">>);
 option(hello_timeout, T) -> timeout(T);
 option(default_timeout, T) -> timeout(T);
+option(stuck_timeout, T) -> timeout(T);
 option(backoff, {Min, Max}) when is_integer(Min), is_integer(Max), Min > 0, Max >= Min, Max =< ?TIMEOUT_MAX ->
     {ok, {Min, Max}};
 option(backoff, _) -> {expected, <<"{Min, Max} in milliseconds, 0 < Min =< Max =< 600000">>};

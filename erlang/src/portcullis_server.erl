@@ -18,6 +18,7 @@ start_link(#{name := Name} = Config) ->
     end,
     case Started of
         ignore -> {error, ignore};
+        {error, {shutdown, Error}} -> {error, Error};
         _ -> Started
     end.
 
@@ -27,7 +28,7 @@ where({global, Name}) -> global:whereis_name(Name);
 where({via, Module, Name}) -> Module:whereis_name(Name);
 where(Server) -> Server.
 
--spec init(portcullis_opts:config()) -> {ok, #state{}} | {stop, portcullis:error()}.
+-spec init(portcullis_opts:config()) -> {ok, #state{}} | {stop, {shutdown, portcullis:error()}}.
 init(#{roles := Roles, required := Required} = Config) ->
     _ = process_flag(trap_exit, true),
     ok = portcullis_events:show_log(),
@@ -46,7 +47,8 @@ await([], State) -> {ok, State};
 await([Connection | Rest], State) ->
     case portcullis_conn:await(Connection) of
         ok -> await(Rest, State);
-        {error, Error} -> {stop, Error}
+        %% It is in the log already, and no crash.
+        {error, Error} -> {stop, {shutdown, Error}}
     end.
 
 -spec handle_call(term(), gen_server:from(), #state{}) -> {noreply, #state{}} | {reply, term(), #state{}}.

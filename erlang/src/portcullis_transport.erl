@@ -14,6 +14,9 @@
 
 -callback close(handle()) -> ok.
 
+%% Ends a program that does not end by itself when it is closed.
+-callback kill(handle()) -> ok.
+
 %% What a message of the owner's mailbox means.
 -callback message(term(), handle()) -> {frame, binary()} | {closed, Reason :: term()} | ignore.
 

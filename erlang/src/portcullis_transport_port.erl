@@ -2,7 +2,7 @@
 -module(portcullis_transport_port).
 -behaviour(portcullis_transport).
 
--export([open/2, send/2, close/1, message/2, os_pid/1]).
+-export([open/2, send/2, close/1, kill/1, message/2, os_pid/1]).
 
 -spec open(file:filename_all(), [string() | binary()]) -> {ok, port()} | {error, term()}.
 open(Program, Args) ->
@@ -29,6 +29,15 @@ close(Port) ->
     try port_close(Port) of true -> ok
     catch error:badarg -> ok
     end.
+
+%% Killed first: the pid is its own until the port has seen its end. It has our uid, so that this needs no privilege.
+-spec kill(port()) -> ok.
+kill(Port) ->
+    case os_pid(Port) of
+        undefined -> ok;
+        Pid -> _ = os:cmd("kill -9 " ++ integer_to_list(Pid)), ok
+    end,
+    close(Port).
 
 %% A program that dies under a write gives `{'EXIT', Port, epipe}' and no exit status.
 -spec message(term(), port()) -> {frame, binary()} | {closed, term()} | ignore.

@@ -12,10 +12,28 @@ defmodule Portcullis.Error do
 
   defexception [:reason]
 
+  # The sentences are those of the Erlang side; only what its user would type is spelled another way.
+  @spelling [
+    {~r/<<"((?:[^"\\]|\\.)*)">>/, "\"\\1\""},
+    {"start one with portcullis:start_link/1", "put {Portcullis, []} into a supervisor"},
+    {"see portcullis:start_link/1", "see Portcullis.start_link/1"},
+    {"See portcullis:start_link/1", "See Portcullis.start_link/1"},
+    {"portcullis_doctor:print()", "IO.puts(Portcullis.doctor_report())"},
+    {"{unprivileged, true}", "unprivileged: true"},
+    {"\#{timeout => Milliseconds}", "timeout: milliseconds"},
+    {"{Pid, StartTime}", "{pid, start_time}"},
+    {"{min, N}, {max, N}, {range, Min, Max} or {prefix, Binary}",
+     "{:min, n}, {:max, n}, {:range, min, max} or {:prefix, binary}"}
+  ]
+
   @type t :: %__MODULE__{reason: Portcullis.reason()}
 
   @impl Exception
-  def message(%__MODULE__{reason: reason}), do: :portcullis.format_error(reason)
+  def message(%__MODULE__{reason: reason}) do
+    Enum.reduce(@spelling, :portcullis.format_error(reason), fn {erlang, elixir}, text ->
+      String.replace(text, erlang, elixir)
+    end)
+  end
 
   @doc false
   def unwrap!({:ok, value}), do: value

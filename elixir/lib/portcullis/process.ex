@@ -9,8 +9,9 @@ defmodule Portcullis.Process do
       process.comm
       process[:cap_eff]
 
-  A cell is `nil` if it was not asked for or does not apply, `{:error, :eacces}` if the kernel denied it, and
-  `{:truncated, binary}` if it was longer than `:cell_max`.
+  A cell is `nil` if it was not asked for, `:undefined` if it does not apply (the command line of a kernel thread),
+  `{:error, :eacces}` if the kernel denied it, and `{:truncated, binary}` if it was longer than `:cell_max`. `inspect/1`
+  shows what was asked for, and a command line with spaces where the value has NULs.
   """
 
   @behaviour Access
@@ -19,7 +20,7 @@ defmodule Portcullis.Process do
 
   defstruct @columns ++ [more: %{}]
 
-  @type cell(value) :: value | nil | {:error, atom()} | {:truncated, binary()}
+  @type cell(value) :: value | nil | :undefined | {:error, atom()} | {:truncated, binary()}
 
   @type t :: %__MODULE__{
           pid: pos_integer() | nil,
@@ -41,14 +42,13 @@ defmodule Portcullis.Process do
 
   # The rows of a whole table have these columns: one match and one struct, instead of a put for each cell.
   cells = Enum.map(@columns, &{&1, Macro.var(&1, __MODULE__)})
-  fields = Enum.map(cells, fn {column, cell} -> {column, quote(do: value(unquote(cell)))} end)
 
   def new(%{unquote_splicing(cells)} = row) when map_size(row) == unquote(length(@columns)) do
-    %__MODULE__{unquote_splicing(fields)}
+    %__MODULE__{unquote_splicing(cells)}
   end
 
   def new(row) do
-    Enum.reduce(row, %__MODULE__{}, fn {column, cell}, process -> put(process, column, value(cell)) end)
+    Enum.reduce(row, %__MODULE__{}, fn {column, cell}, process -> put(process, column, cell) end)
   end
 
   @doc "The identity of a process: its pid cannot be reused while this is compared with it."
@@ -77,9 +77,25 @@ defmodule Portcullis.Process do
     {value, %{process | more: rest}}
   end
 
-  defp value(:undefined), do: nil
-  defp value(cell), do: cell
-
   defp put(process, column, cell) when column in @columns, do: Map.put(process, column, cell)
   defp put(%{more: more} = process, column, cell), do: %{process | more: Map.put(more, column, cell)}
+
+  @doc false
+  def cells(%__MODULE__{more: more} = process) do
+    fields = for column <- @columns, cell = Map.fetch!(process, column), do: {column, cell}
+    fields ++ Enum.sort(more)
+  end
+
+  defimpl Inspect do
+    import Inspect.Algebra
+
+    def inspect(process, options) do
+      cell = fn {column, cell}, options -> concat("#{column}: ", to_doc(shown(column, cell), options)) end
+      container_doc("#Portcullis.Process<", Portcullis.Process.cells(process), ">", options, cell)
+    end
+
+    defp shown(:cmdline, line) when is_binary(line), do: String.replace(line, <<0>>, " ")
+    defp shown(:cmdline, {:truncated, line}) when is_binary(line), do: {:truncated, shown(:cmdline, line)}
+    defp shown(_, cell), do: cell
+  end
 end

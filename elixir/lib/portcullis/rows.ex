@@ -3,18 +3,25 @@ defmodule Portcullis.Rows do
 
   @batch 256
 
-  # Keyword lists are how Elixir writes options; the port wants maps.
+  # Keyword lists are how Elixir writes options; the port wants maps. What is neither is for the Erlang side to refuse.
   def options(options) do
-    case Map.new(options) do
-      %{where: where} = map when is_list(where) -> %{map | where: Map.new(where)}
-      map -> map
+    case to_map(options) do
+      %{where: where} = map -> %{map | where: to_map(where)}
+      other -> other
     end
   end
 
   # `[:comm, :uid]`, `[items: [:comm], timeout: 100]` or a map of the latter.
   def items([]), do: %{}
-  def items([{_, _} | _] = options), do: Map.new(options)
-  def items(items), do: items
+  def items(items), do: to_map(items)
+
+  defp to_map([]), do: %{}
+
+  defp to_map([{_, _} | _] = pairs) do
+    if Enum.all?(pairs, &match?({_, _}, &1)), do: Map.new(pairs), else: pairs
+  end
+
+  defp to_map(other), do: other
 
   # The fold pushes and a stream pulls: a reader in between folds, and hands over one batch when it is asked for the
   # next one. While nobody asks, the reader waits, and the credit of its request runs out.
