@@ -119,8 +119,8 @@ make_user() {
 copy_checkout() {
     mkdir "$work/src"
     install -d -o "$USER_NAME" -g "$USER_NAME" -m 0755 "$work/home"
-    tar -C "$ROOT" --exclude=./target --exclude=./fuzz/target --exclude=./.git --exclude=./_build --exclude=./priv/portcullis \
-        -cf - . | tar -C "$work/src" --no-same-owner -xf -
+    tar -C "$ROOT" --exclude=./target --exclude=./fuzz/target --exclude=./fuzz/corpus --exclude=./.git \
+        --exclude=./_build --exclude=./priv/portcullis -cf - . | tar -C "$work/src" --no-same-owner -xf -
     chmod -R a+rX,go-w "$work/src"
 }
 
