@@ -5,7 +5,8 @@ set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/scripts/lib.sh"
 become_root "$@"
-find_rust "$RUST_FOR_TESTS"
+find_rust "$RUST_FOR_TESTS" || die "needs Rust $RUST_FOR_TESTS or newer${RUST_SEEN:+, found:}$RUST_SEEN: sh scripts/packages.sh test"
+command -v erlc >/dev/null || die "needs Erlang: sh scripts/packages.sh test"
 sh "$ROOT/scripts/build-port.sh"
 cd "$ROOT"
 cargo build --release --locked --quiet --examples
@@ -14,7 +15,8 @@ getent passwd "$user" >/dev/null || useradd --system --user-group --no-create-ho
     --shell /usr/sbin/nologin "$user"
 installed=/usr/local/libexec/portcullis-bench.$$
 work=$(mktemp -d /tmp/portcullis-bench.XXXXXX)
-trap 'rm -rf "$installed" "$work"' EXIT
+trap 'rm -rf "$installed" "$work"; give_back_target' EXIT
+trap 'exit 130' INT TERM
 sh "$ROOT/scripts/install.sh" --dest "$installed" --group "$user" >/dev/null
 mkdir "$work/ebin"
 for module in erlang/src/portcullis_transport.erl erlang/src/*.erl; do

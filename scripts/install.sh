@@ -9,7 +9,8 @@ usage() {
     cat <<'END'
 usage: sh scripts/install.sh [option...]
 
-  --group GROUP   who may start the port (default: the group of the user behind sudo)
+  --group GROUP   who may start the port (default: as the installed file has it, else the group of the user behind
+                  sudo)
   --level LEVEL   basic (default): cap_sys_ptrace, for what the kernel shows to debuggers only
                   full: cap_dac_read_search too, "can read everything". The file is the ceiling, the policy
                   decides: the built-in one keeps to basic, and drops it at the start
@@ -61,11 +62,16 @@ capabilities_of() {
     esac
 }
 
+# An upgrade must not lock out those who can start the old one.
 choose_group() {
     user=$(sudo_user)
+    for role in $roles; do
+        if [ -z "$group" ] && [ -e "$dest/portcullis-$role" ]; then group=$(stat -c %G -- "$dest/portcullis-$role"); fi
+    done
     if [ -z "$group" ] && [ -n "$user" ]; then group=$(id -gn "$user"); fi
     [ -n "$group" ] || die "--group is required: the group of the user that runs the BEAM"
-    getent group "$group" >/dev/null || die "there is no group $group: groupadd --system $group"
+    found=$(getent group "$group") || die "there is no group $group: groupadd --system $group"
+    group=${found%%:*}
 }
 
 choose_binary() { # ROLE
@@ -93,6 +99,22 @@ root's, without write permission for group and others. Choose another --dest, or
     esac
     umask 022
     mkdir -p -- "$dest"
+    check_reachable
+}
+
+# Who may start the file must be able to reach it. The folder itself is ours to open; what lies above is not.
+check_reachable() {
+    above=$dest
+    while [ "$above" != / ]; do
+        case $(stat -c '%a %G' -- "$above") in
+        *[1357]\ * | *[1357]?\ "$group") ;;
+        *)
+            [ "$above" = "$dest" ] || die "$above keeps everybody but root out: chmod o+x $above, or choose another --dest"
+            chmod 0755 -- "$above"
+            ;;
+        esac
+        above=$(dirname -- "$above")
+    done
 }
 
 # The file is complete and verified before it gets its name, so a port that starts meanwhile gets the old one or the
@@ -107,8 +129,9 @@ install_role() { # ROLE
     cat -- "$source" >"$new"
     chown "root:$group" "$new"
     chmod 0750 "$new"
-    # Root without capabilities: enough to see that it runs on this machine.
-    setpriv --no-new-privs --bounding-set=-all --inh-caps=-all -- "$new" --version >/dev/null 2>&1 ||
+    # Whether it runs on this machine. Not as root: who built it need not be.
+    setpriv --reuid 65534 --regid "$(getent group "$group" | cut -d: -f3)" --clear-groups --no-new-privs \
+        --bounding-set=-all --inh-caps=-all env -- "$new" --version >/dev/null 2>&1 ||
         die "$source does not run here (wrong architecture or C library?): build it on this machine"
     setcap "$caps" "$new" || die "$dest cannot hold file capabilities (file system without extended attributes?)"
     verify "$new" "$caps"

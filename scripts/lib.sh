@@ -98,3 +98,11 @@ unsafe_above() {
         above=$(dirname -- "$above")
     done
 }
+
+# Under sudo, cargo ran as root in somebody else's checkout: leave nothing there that he cannot build over.
+give_back_target() {
+    give_back_user=$(sudo_user)
+    for made in "$ROOT/target" "$ROOT/fuzz/target" "$ROOT/fuzz/corpus" "$ROOT/priv"; do
+        if [ -n "$give_back_user" ] && [ -d "$made" ]; then chown -R --reference="$ROOT" "$made"; fi
+    done
+}

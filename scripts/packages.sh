@@ -40,9 +40,19 @@ rust_packages() {
     die "apt has no Rust $rust_wanted or newer: install it from https://rustup.rs"
 }
 
+# The port is built by the user behind sudo in his own checkout, who cannot use a Rust in root's home.
+rust_for_builder() {
+    builder=$(sudo_user)
+    if [ "$what" = demo ] && [ -n "$builder" ] && [ "$(stat -c %U "$ROOT")" = "$builder" ]; then
+        # shellcheck disable=SC2016 # for the inner shell
+        as_user "$builder" sh -c 'ROOT=$1; . "$1/scripts/lib.sh"; find_rust "$2"' sh "$ROOT" "$rust_wanted" || return 1
+    fi
+    find_rust "$rust_wanted"
+}
+
 # A Rust of apt's has its lints in packages of their own; a Rust from elsewhere is its owner's to extend.
 rust_is_enough() {
-    find_rust "$rust_wanted" || return 1
+    rust_for_builder || return 1
     [ "$what" = test ] && [ "$(command -v cargo)" = /usr/bin/cargo ] || return 0
     cargo clippy --version >/dev/null 2>&1 && cargo fmt --version >/dev/null 2>&1
 }

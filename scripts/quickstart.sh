@@ -43,11 +43,21 @@ demonstrate() {
     (cd / && as_user "$user" env -u PORTCULLIS_BIN LC_ALL=C.UTF-8 escript "$work/src/quickstart.escript" "$work/ebin")
 }
 
+# What to type next, as it stands. A login that is older than the group does not know it yet.
 next_steps() {
     phase "done in $(($(date +%s) - started)) seconds"
-    say "Use it: add $ROOT to your rebar.config or mix.exs (README.md), start your BEAM as a member of $GROUP
-        (usermod -aG $GROUP USER, then restart the BEAM), and call portcullis:start_link([])."
-    say "Undo:   sh $ROOT/scripts/quickstart.sh --undo"
+    if [ "$user" = "$DEMO_USER" ]; then
+        say "Let a user start it:   usermod -aG $GROUP USER   # then log in again; groups are read at login"
+        as="from a new login of that user"
+    else
+        say "$user is now a member of $GROUP. Terminals and BEAMs that were started before do not know it yet."
+        as="from a new login, or in: sg $GROUP -c sh"
+    fi
+    say "Try it, $as:"
+    say "    cd $ROOT && rebar3 shell        # apt-get install rebar3; then: portcullis:start_link([])."
+    say "    cd $ROOT && iex -S mix          # apt-get install elixir; then: Portcullis.start_link([])"
+    say "Check the installation:  sudo $DEST/portcullis-proc doctor"
+    say "Undo:                    sh $ROOT/scripts/quickstart.sh --undo"
 }
 
 undo() {

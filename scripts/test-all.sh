@@ -99,14 +99,6 @@ finish() {
     exit "$status"
 }
 
-# Under sudo, cargo ran as root in somebody else's checkout: leave nothing there that he cannot build over.
-give_back_target() {
-    user=$(sudo_user)
-    for made in "$ROOT/target" "$ROOT/fuzz/target" "$ROOT/fuzz/corpus" "$ROOT/priv"; do
-        if [ -n "$user" ] && [ -d "$made" ]; then chown -R --reference="$ROOT" "$made"; fi
-    done
-}
-
 # --- Before the tests ------------------------------------------------------------------------------------------------
 
 make_user() {

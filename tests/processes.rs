@@ -76,6 +76,12 @@ fn shown(cell: &Term) -> String {
     }
 }
 
+/// User and system time of a process.
+fn cpu_time(pid: u32) -> Duration {
+    let stat = procfs::process::Process::new(i32::try_from(pid).unwrap()).unwrap().stat().unwrap();
+    Duration::from_millis((stat.utime + stat.stime) * 1000 / procfs::ticks_per_second())
+}
+
 #[test]
 fn hostile_processes_have_their_rows_in_bounded_time() {
     let Some(f) = fixtures() else { return };
@@ -127,7 +133,6 @@ fn hostile_processes_have_their_rows_in_bounded_time() {
         ("leader_exited", "num_threads", "2".into()),
         ("groups", "no_new_privs", "0".into()),
     ];
-    let start = Instant::now();
     let mut compared = 0;
     for (case, item, value) in &expected {
         let Some(pid) = pids.get(*case) else { continue };
@@ -137,29 +142,26 @@ fn hostile_processes_have_their_rows_in_bounded_time() {
         compared += 1;
     }
     assert!(compared >= 25, "only {compared} cells could be compared");
-    let took = start.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
-
     let long = cells(&mut port, pids["cmdline_2mb"], &["argv", "cmdline"]);
     assert!(shown(long.get("argv")).starts_with("{truncated,[<long>,<0000"));
     if let Some(pid) = pids.get("groups") {
         assert_eq!(list(cells(&mut port, *pid, &["groups"]).get("groups")).len(), 65_536);
     }
-    // The whole table with all of them in it: one row each, whatever they call themselves.
-    let start = Instant::now();
-    let everything =
-        atoms(&["pid", "comm", "state", "ppid", "uid", "argv", "exe", "cwd", "vm_hwm", "cap_eff"]);
-    let (rows, meta) = port.rows(1, map(&[("columns", everything)]));
-    let took = start.elapsed();
+    // All of them in one table: one row each, whatever they call themselves.
+    let columns = ["pid", "comm", "state", "ppid", "uid", "argv", "exe", "cwd", "vm_hwm", "cap_eff"];
+    let wanted = support::list_of(pids.values().map(|pid| int(*pid)).collect());
+    let (rows, meta) = port.rows(1, map(&[("columns", atoms(&columns)), ("where", map(&[("pid", wanted)]))]));
+    // What the port itself took for everything so far: other load on the machine does not count.
+    let took = cpu_time(port.pid());
     for (case, pid) in &pids {
         let found = rows.iter().filter(|row| integer(&row[0]) == i128::from(*pid)).count();
         assert_eq!(found, 1, "{case}");
     }
     assert_eq!(usize::try_from(integer(meta.get("rows"))).unwrap(), rows.len());
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_millis(500), "{took:?} of processor time");
     let memory = support::status(port.pid(), "VmHWM");
     println!(
-        "{compared} cells of {} hostile processes, the table in {took:?}, high water {memory}",
+        "{compared} cells of {} hostile processes, all in {took:?} of processor time, high water {memory}",
         pids.len()
     );
     assert!(memory.trim_end_matches(" kB").parse::<u64>().unwrap() < 16 * 1024);
@@ -168,6 +170,11 @@ fn hostile_processes_have_their_rows_in_bounded_time() {
 #[test]
 fn kernel_threads_have_what_applies_to_them() {
     let Some(f) = fixtures() else { return };
+    if std::fs::read_to_string("/proc/2/comm").is_ok_and(|comm| comm != "kthreadd\n")
+        || !std::path::Path::new("/proc/2").exists()
+    {
+        return eprintln!("skipped: this pid namespace shows no kernel threads");
+    }
     let mut port = f.port("ok");
     port.hello();
     let thread = cells(&mut port, 2, &["comm", "cmdline", "argv", "exe", "vm_hwm", "rss", "cap_eff"]);
@@ -239,16 +246,25 @@ fn what_is_not_a_process_is_esrch() {
     thread.join().unwrap();
 }
 
-/// What `/proc` says of a process, read by other means: start time, effective and real user, command line, program.
-fn by_hand(pid: i128) -> Option<(u64, u32, u32, Vec<u8>, Option<Vec<u8>>)> {
+/// What `/proc` says of a process, read by other means.
+#[derive(PartialEq)]
+struct Hand {
+    starttime: u64,
+    euid: u32,
+    ruid: u32,
+    cmdline: Vec<u8>,
+    exe: Option<Vec<u8>>,
+}
+
+fn by_hand(pid: i128) -> Option<Hand> {
     let process = procfs::process::Process::new(i32::try_from(pid).unwrap()).ok()?;
     let (stat, status) = (process.stat().ok()?, process.status().ok()?);
     let mut cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     if cmdline.last() == Some(&0) {
         cmdline.pop();
     }
-    let exe = std::fs::read_link(format!("/proc/{pid}/exe")).ok();
-    Some((stat.starttime, status.euid, status.ruid, cmdline, exe.map(|p| p.as_os_str().as_bytes().to_vec())))
+    let exe = std::fs::read_link(format!("/proc/{pid}/exe")).ok().map(|p| p.as_os_str().as_bytes().to_vec());
+    Some(Hand { starttime: stat.starttime, euid: status.euid, ruid: status.ruid, cmdline, exe })
 }
 
 #[test]
@@ -267,23 +283,25 @@ fn the_table_is_what_proc_says() {
     let mut compared = 0;
     for row in &rows {
         let pid = integer(&row[0]);
-        let Some(hand @ (starttime, euid, ruid, cmdline, exe)) = &by_hand(pid) else { continue };
-        if before.get(&pid).is_none_or(|b| b.as_ref() != Some(hand)) {
+        let Some(hand) = by_hand(pid) else { continue };
+        if before.get(&pid).is_none_or(|b| b.as_ref() != Some(&hand)) {
             continue;
         }
-        assert_eq!(integer(&row[1]), i128::from(*euid), "uid of {pid}");
-        assert_eq!(integer(&row[2]), i128::from(*ruid), "ruid of {pid}");
-        assert_eq!(integer(&row[4]), i128::from(*starttime), "starttime of {pid}");
+        assert_eq!(integer(&row[1]), i128::from(hand.euid), "uid of {pid}");
+        assert_eq!(integer(&row[2]), i128::from(hand.ruid), "ruid of {pid}");
+        assert_eq!(integer(&row[4]), i128::from(hand.starttime), "starttime of {pid}");
         match &row[3] {
-            Term::Binary(ours) => assert_eq!(&ours.bytes, cmdline, "cmdline of {pid}"),
-            other => assert!(cmdline.is_empty() || shown(other).starts_with("{truncated"), "{pid}: {other}"),
+            Term::Binary(ours) => assert_eq!(ours.bytes, hand.cmdline, "cmdline of {pid}"),
+            other => {
+                assert!(hand.cmdline.is_empty() || shown(other).starts_with("{truncated"), "{pid}: {other}")
+            }
         }
-        if let (Term::Binary(ours), Some(exe)) = (&row[5], exe) {
+        if let (Term::Binary(ours), Some(exe)) = (&row[5], &hand.exe) {
             assert_eq!(&ours.bytes, exe, "exe of {pid}");
         }
         compared += 1;
     }
-    assert!(compared * 10 >= rows.len() * 7, "only {compared} of {} rows could be compared", rows.len());
+    assert!(compared >= 20, "only {compared} of {} rows could be compared", rows.len());
     assert_eq!(name(meta.get("truncated")), "false");
     // Other users' links are what the capability is for: at least one of root's was read.
     assert!(rows.iter().any(|r| integer(&r[1]) == 0 && matches!(r[5], Term::Binary(_))));

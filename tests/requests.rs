@@ -215,6 +215,18 @@ impl Crowd {
     }
 }
 
+impl Crowd {
+    /// Arguments that make each of them a chunk of its own.
+    fn args(&self) -> Term {
+        let pids = list_of(self.0.iter().map(|child| int(i64::from(child.id()))).collect());
+        map(&[
+            ("columns", atoms(&["pid", "cmdline"])),
+            ("cell_max", int(65_536)),
+            ("where", map(&[("pid", pids)])),
+        ])
+    }
+}
+
 impl Drop for Crowd {
     fn drop(&mut self) {
         for child in &mut self.0 {
@@ -224,13 +236,8 @@ impl Drop for Crowd {
     }
 }
 
-fn ask_rows_of_crowd(port: &mut Port, id: u32, timeout: i64) {
-    let args = map(&[
-        ("columns", atoms(&["pid", "cmdline"])),
-        ("cell_max", int(65_536)),
-        ("where", map(&[("ppid", int(i64::from(std::process::id())))])),
-    ]);
-    port.frame(&support::request(id, "processes", args, timeout));
+fn ask_rows_of_crowd(port: &mut Port, id: u32, crowd: &Crowd, timeout: i64) {
+    port.frame(&support::request(id, "processes", crowd.args(), timeout));
 }
 
 /// Reads frames until `id` has answered with something that is not rows; counts its chunks.
@@ -252,18 +259,18 @@ fn until_end(port: &mut Port, id: i128) -> (usize, String, Term) {
 #[test]
 fn a_row_answer_waits_for_credit_and_its_deadline_runs_on() {
     let Some(f) = fixtures() else { return };
-    let _crowd = Crowd::new(24);
+    let crowd = Crowd::new(24);
     let mut port = f.port("ok");
     port.hello();
     let start = Instant::now();
-    ask_rows_of_crowd(&mut port, 1, 400);
+    ask_rows_of_crowd(&mut port, 1, &crowd, 400);
     port.ask_amid_rows(2);
     let (chunks, tag, error) = until_end(&mut port, 1);
     assert_eq!((chunks, tag.as_str(), name(&error)), (16, "error", "timeout"));
     let took = start.elapsed();
     assert!(took > Duration::from_millis(390) && took < Duration::from_millis(1500), "{took:?}");
     // With credit it comes to its end; one long row a chunk.
-    ask_rows_of_crowd(&mut port, 3, 60_000);
+    ask_rows_of_crowd(&mut port, 3, &crowd, 60_000);
     port.frame(&encode(&tuple_of(vec![atom("credit"), int(3), int(100)])));
     let (chunks, tag, _) = until_end(&mut port, 3);
     assert_eq!((chunks, tag.as_str()), (24, "ok"));
@@ -272,13 +279,13 @@ fn a_row_answer_waits_for_credit_and_its_deadline_runs_on() {
 #[test]
 fn a_cancelled_request_ends_and_frees_its_place() {
     let Some(f) = fixtures() else { return };
-    let _crowd = Crowd::new(20);
+    let crowd = Crowd::new(20);
     let mut port = f.port("ok");
     port.hello();
-    ask_rows_of_crowd(&mut port, 1, 60_000);
+    ask_rows_of_crowd(&mut port, 1, &crowd, 60_000);
     port.ask_amid_rows(2);
     // The id is taken while it runs...
-    ask_rows_of_crowd(&mut port, 1, 60_000);
+    ask_rows_of_crowd(&mut port, 1, &crowd, 60_000);
     port.frame(&encode(&tuple_of(vec![atom("cancel"), int(1)])));
     let (_, tag, error) = until_end(&mut port, 0);
     assert_eq!((tag.as_str(), shown(&error).as_str()), ("error", "{bad_request,[2],in_flight}"));
@@ -292,24 +299,17 @@ fn a_cancelled_request_ends_and_frees_its_place() {
 #[test]
 fn more_requests_than_it_takes_are_overloaded_and_the_others_are_answered() {
     let Some(f) = fixtures() else { return };
-    let _crowd = Crowd::new(20);
+    let crowd = Crowd::new(20);
     let mut port = f.port("ok");
     let hello = port.hello();
     let most = u32::try_from(support::integer(hello.get("max_in_flight"))).unwrap();
     let mut input = port.take_input();
+    let wide = crowd.args();
     let writer = std::thread::spawn(move || {
         for id in 1..=most + 10 {
             let args = map(&[("columns", atoms(&["pid"])), ("where", map(&[("pid", int(1))]))]);
             // The first sixteen run and wait for credit, so that nothing moves on behind them.
-            let args = if id <= 16 {
-                map(&[
-                    ("columns", atoms(&["pid", "cmdline"])),
-                    ("cell_max", int(65_536)),
-                    ("where", map(&[("ppid", int(i64::from(std::process::id())))])),
-                ])
-            } else {
-                args
-            };
+            let args = if id <= 16 { wide.clone() } else { args };
             let frame = support::framed(&support::request(id, "processes", args, 60_000));
             std::io::Write::write_all(&mut input, &frame).unwrap();
         }

@@ -109,13 +109,14 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
         ));
     }
     if *uid != 0 {
+        let directory = path.iter().rposition(|b| *b == b'/').and_then(|at| path.get(..at.max(1)));
         found.push(Refusal::new(
             Reason::FileOwner,
             format!(
-                "{file} belongs to uid {uid}, not to root: its owner could rewrite it in place and keep its capabilities, \
-                 and may have done so. Install it again from a build that you trust, or, if you trust this one:"
+                "{file} belongs to uid {uid}, not to root: its owner can rewrite it in place and keep its capabilities, and may \
+                 have done so; install it again from a build that you trust"
             ),
-            format!("sudo sh -c 'chown 0:{gid} \"$0\" && chmod 0750 \"$0\" && setcap {grant} \"$0\"' {file}"),
+            format!("{} --dest {}   # in the source", install(*gid), shell(directory.unwrap_or(b"/"))),
         ));
     }
     if *links != 1 {
@@ -137,13 +138,19 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
     }
     if let Some((directory, owner, mode)) = open_directory {
         let name = shell(directory);
+        // A directory of root's that was left open by mistake can be closed. A home, or /tmp, is meant to be as it is.
+        let mistake = *owner == 0 && mode & 0o1000 == 0;
         found.push(Refusal::new(
             Reason::DirectoryWritable,
             format!(
                 "{name} (owner uid {owner}, mode {mode:04o}) lies above {file} and can be changed by others than root, who could \
                  put another file in its place"
             ),
-            format!("sudo chown root:root {name} && sudo chmod go-w {name}"),
+            if mistake {
+                format!("sudo chmod go-w {name}")
+            } else {
+                format!("{}   # in the source; installs where only root can write", install(*gid))
+            },
         ));
     } else if !in_place {
         found.push(Refusal::new(
@@ -153,6 +160,12 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
         ));
     }
     found
+}
+
+/// The command that installs, for the group that can start the file now.
+fn install(gid: u32) -> String {
+    let group = if gid == 0 { "YOURGROUP".to_owned() } else { gid.to_string() };
+    format!("sudo sh scripts/install.sh --group {group}")
 }
 
 /// The capability attribute of the file, if it has one.
