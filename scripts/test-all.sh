@@ -95,7 +95,8 @@ finish() {
         rm -rf "$work"
     fi
     if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
-    printf '\n%s seconds, %s skipped\n%s passed, %s failed\n' "$(($(date +%s) - started))" "$skipped" "$passed" "$failed"
+    printf '\n%s seconds, %s skipped\n' "$(($(date +%s) - started))" "$skipped"
+    say "$passed passed, $failed failed"
     exit "$status"
 }
 
