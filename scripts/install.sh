@@ -109,7 +109,8 @@ check_reachable() {
         case $(stat -c '%a %G' -- "$above") in
         *[1357]\ * | *[1357]?\ "$group") ;;
         *)
-            [ "$above" = "$dest" ] || die "$above keeps everybody but root out: chmod o+x $above, or choose another --dest"
+            [ "$above" = "$dest" ] ||
+                die "$above keeps everybody but root out: chmod o+x $above, or choose another --dest"
             chmod 0755 -- "$above"
             ;;
         esac

@@ -30,12 +30,12 @@ table() ->
     title("Processes of all users, by memory"),
     Columns = [pid, ppid, uid, state, rss, num_threads, comm, cmdline],
     {Time, {ok, Rows}} = timer:tc(fun() -> portcullis:processes(#{columns => Columns}) end),
-    Biggest = lists:sublist(lists:reverse(lists:sort([{maps:get(rss, R), R} || R <- Rows, is_integer(maps:get(rss, R))])), 15),
+    Sorted = lists:reverse(lists:sort([{Rss, R} || #{rss := Rss} = R <- Rows, is_integer(Rss)])),
     Line = "~7s ~7s ~6s ~-12s ~9s ~4s  ~-15ts ~ts",
     say(Line, ["PID", "PPID", "UID", "STATE", "RSS", "THR", "NAME", "COMMAND"]),
     [say(Line, [integer(pid, R), integer(ppid, R), integer(uid, R), text(maps:get(state, R)), mebibytes(Rss),
                 integer(num_threads, R), cut(text(maps:get(comm, R)), 15), cut(command(maps:get(cmdline, R)), 45)])
-     || {Rss, R} <- Biggest],
+     || {Rss, R} <- lists:sublist(Sorted, 15)],
     Uids = lists:usort([maps:get(uid, R) || R <- Rows]),
     say("~b processes of ~b users in ~.1f ms", [length(Rows), length(Uids), Time / 1000]).
 
@@ -98,7 +98,8 @@ uid() -> hd(string:lexemes(status("self", "Uid"), "\t ")).
 
 status(Process, Key) ->
     {ok, Text} = file:read_file("/proc/" ++ Process ++ "/status"),
-    [Value] = [V || Line <- string:split(Text, "\n", all), [K, V] <- [string:split(Line, ":")], K =:= list_to_binary(Key)],
+    Lines = string:split(Text, "\n", all),
+    [Value] = [V || Line <- Lines, [K, V] <- [string:split(Line, ":")], K =:= list_to_binary(Key)],
     string:trim(binary_to_list(Value)).
 
 integer(Key, Row) -> text(maps:get(Key, Row)).

@@ -95,7 +95,8 @@ finish() {
         rm -rf "$work"
     fi
     if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
-    printf '\n%s seconds, %s skipped\n%s passed, %s failed\n' "$(($(date +%s) - started))" "$skipped" "$passed" "$failed"
+    printf '\n%s seconds, %s skipped\n' "$(($(date +%s) - started))" "$skipped"
+    say "$passed passed, $failed failed"
     exit "$status"
 }
 
@@ -111,8 +112,8 @@ make_user() {
 copy_checkout() {
     mkdir "$work/src"
     install -d -o "$USER_NAME" -g "$USER_NAME" -m 0755 "$work/home"
-    tar -C "$ROOT" --exclude=./target --exclude=./fuzz/target --exclude=./.git --exclude=./_build --exclude=./priv/portcullis \
-        -cf - . | tar -C "$work/src" --no-same-owner -xf -
+    tar -C "$ROOT" --exclude=./target --exclude=./fuzz/target --exclude=./fuzz/corpus --exclude=./.git \
+        --exclude=./_build --exclude=./priv/portcullis -cf - . | tar -C "$work/src" --no-same-owner -xf -
     chmod -R a+rX,go-w "$work/src"
 }
 
