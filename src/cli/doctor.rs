@@ -82,7 +82,10 @@ fn open(asked: &Asked) -> Result<(OwnedFd, Vec<u8>), Errno> {
 fn unreadable(asked: &Asked, e: Errno) -> Refusal {
     let file = asked.file.as_deref().map_or_else(|| "its own file".to_owned(), shell);
     let fix = match e {
-        Errno::ENOENT => "sudo sh scripts/install.sh --group YOURGROUP   # in the source, or install the package".to_owned(),
+        Errno::ENOENT => {
+            "sudo sh scripts/install.sh --group YOURGROUP   # in the source, or install the package"
+                .to_owned()
+        }
         Errno::EACCES => {
             format!("namei -l {file}   # shows which directory keeps you out; or run doctor with sudo")
         }

@@ -67,7 +67,6 @@ pub struct Record<'a> {
     status: Option<Status<'a>>,
     io: Option<Io>,
     limits: Option<ProcessLimits>,
-    groups: Option<Vec<u32>>,
 }
 
 impl Reader {
@@ -216,7 +215,6 @@ impl Reader {
             owner: self.owner,
             files: &self.files,
             stat: content(Tier::Stat).and_then(|(bytes, _)| stat::parse(bytes)),
-            groups: status.as_ref().and_then(Status::groups).map(Iterator::collect),
             status,
             io: content(Tier::Io).map(|(bytes, _)| io::parse(bytes)),
             limits: content(Tier::Limits).and_then(|(bytes, _)| limits::parse(bytes)),
@@ -266,7 +264,7 @@ impl Record<'_> {
                 self.stat.as_ref().map(|s| Value::Unsigned(get(s).saturating_mul(self.page_size)))
             }
             Source::Status(field) => self.status.as_ref().and_then(|s| s.number(field)).map(Value::Unsigned),
-            Source::Groups => self.groups.as_deref().map(Value::Groups),
+            Source::Groups => self.status.as_ref().filter(|s| s.has_groups()).map(Value::Groups),
             Source::Io(get) => self.io.as_ref().and_then(get).map(Value::Unsigned),
             Source::Limits => self.limits.as_ref().map(Value::Limits),
             Source::Cmdline | Source::Argv | Source::Link | Source::Environ => {

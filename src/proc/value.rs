@@ -3,6 +3,7 @@
 
 use crate::proc::parse::limits::{Bound, LimitName, ProcessLimits};
 use crate::proc::parse::state::State;
+use crate::proc::parse::status::Status;
 use crate::proc::parse::{cmdline, environ};
 use crate::wire::atoms::{self, Atom};
 use crate::wire::write::Writer;
@@ -34,8 +35,8 @@ pub enum Value<'a> {
     },
     /// What the process is doing.
     State(State),
-    /// Supplementary groups, as `status` prints them.
-    Groups(&'a [u32]),
+    /// The supplementary groups of a `status`.
+    Groups(&'a Status<'a>),
     /// Soft and hard limits.
     Limits(&'a ProcessLimits),
     /// Does not apply to this process.
@@ -76,10 +77,11 @@ impl Value<'_> {
                 list(w, environ::variables(bytes));
             }
             Self::State(state) => w.atom(state_atom(state)),
-            Self::Groups(groups) => {
+            Self::Groups(status) => {
                 let mark = w.begin_list();
-                groups.iter().for_each(|g| w.uint(u64::from(*g)));
-                w.end_list(mark, groups.len());
+                let groups = status.groups().into_iter().flatten();
+                let count = groups.map(|g| w.uint(u64::from(g))).count();
+                w.end_list(mark, count);
             }
             Self::Limits(limits) => write_limits(limits, w),
             Self::Undefined => w.atom(atoms::UNDEFINED),

@@ -56,6 +56,12 @@ impl<'a> Status<'a> {
         }
     }
 
+    /// Whether the file has the line of groups; reading them all may take long.
+    #[must_use]
+    pub fn has_groups(&self) -> bool {
+        self.value(Line::Groups).is_some()
+    }
+
     /// The supplementary groups, in the order of the file; `None` under the conditions of [`Self::number`].
     #[must_use]
     pub fn groups(&self) -> Option<impl Iterator<Item = u32> + Clone + use<'a>> {
