@@ -25,16 +25,18 @@ atoms() ->
     portcullis_atoms:all().
 
 %% Whether the answer of an operation is rows. A table without rows sends no chunk, so the name has to tell.
--spec is_table(atom()) -> boolean().
+-spec is_table(term()) -> boolean().
 is_table(Operation) ->
     Operation =:= processes.
 
 %% Operation and arguments as the middle of a request frame. What the port's validator would answer under id 0, where
-%% nobody could tell whose it is, is found here and has a path.
--spec body(atom(), map()) -> {ok, binary()} | {error, error()}.
+%% nobody could tell whose it is, is found here and has a path. The frame's tuple is the first level, these are the second.
+-spec body(term(), map()) -> {ok, binary()} | {error, error()}.
+body(Operation, _) when not is_atom(Operation) ->
+    {error, {bad_request, [], {expected, atom}}};
 body(Operation, Args) ->
     try
-        ok = check(Operation, 1, []),
+        ok = check(Operation, 2, []),
         ok = check(Args, 2, []),
         {ok, <<(bare(Operation))/binary, (bare(Args))/binary>>}
     catch
