@@ -205,7 +205,7 @@ protocol_page_example(_) ->
             [Code] = blocks("docs/protocol.md", "## Without a client"),
             {ok, Config} = portcullis_opts:server(options()),
             {ok, Program, _} = portcullis_program:find(proc, Config),
-            Path = "/usr/libexec/portcullis/portcullis-proc",
+            Path = "/usr/local/libexec/portcullis/portcullis-proc",
             ?assertNotEqual(nomatch, string:find(Code, Path)),
             Bindings = evaluate(string:replace(Code, Path, Program)),
             ?assert(is_binary(maps:get('Comm', Bindings))),
