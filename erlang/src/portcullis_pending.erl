@@ -1,7 +1,8 @@
 %% @private The requests of one connection: those that the port works on, and those that wait for room.
 -module(portcullis_pending).
 
--export([new/1, open/4, add/6, next/1, sent/2, rows/3, credit/3, done/3, withdraw/3, fail/2, find/2, is_sent/2, count/1, tell/2]).
+-export([new/1, open/4, add/6, next/1, sent/2, rows/3, credit/3, done/3, withdraw/3, fail/2, find/2, is_sent/2, count/1]).
+-export([tell/2]).
 -export_type([pending/0, tag/0]).
 
 %% Bytes of a request frame besides operation and arguments, at most.
