@@ -21,12 +21,12 @@ vocabulary(_) ->
     Ours = [atom_to_binary(Atom) || Atom <- portcullis_codec:atoms()],
     ?assertEqual({[], []}, {Words -- Ours, Ours -- Words}).
 
-%% Byte for byte what the BEAM itself would write.
+%% As terms: the BEAM writes the pairs of a map in an order that is not the same in every release.
 requests(_) ->
     Names = [filename:basename(File) || File <- filelib:wildcard(filename:join(vectors(), "request_*.etf"))],
     ?assert(length(Names) > 5),
-    [?assertEqual({Name, vector(Name)}, {Name, iolist_to_binary(encode(binary_to_term(vector(Name))))})
-     || Name <- Names, Name =/= "request_forms.etf"].
+    [?assertEqual({Name, Term}, {Name, binary_to_term(iolist_to_binary(encode(Term)))})
+     || Name <- Names, Name =/= "request_forms.etf", Term <- [binary_to_term(vector(Name))]].
 
 encode({req, Id, Operation, Args, Timeout}) ->
     {ok, Body} = portcullis_codec:body(Operation, Args),
@@ -95,6 +95,8 @@ unsendable_terms(_) ->
     ?assertEqual({[columns], improper_list}, Why(#{columns => [pid | comm]})),
     ?assertEqual({[where], too_many_pairs}, Why(#{where => maps:from_list([{N, N} || N <- lists:seq(1, 65)])})),
     ?assertEqual({[], {expected, atom}}, Why(#{{pid} => 1})),
+    [?assertEqual({error, {bad_request, [], {expected, atom}}}, portcullis_codec:body(Operation, #{}))
+     || Operation <- [{process}, "process", <<"process">>, 1, self(), []]],
     ?assertEqual({[x], atom}, Why(#{x => list_to_atom(lists:duplicate(100, 16#2603))})),
     ?assertMatch({_, too_deep}, Why(#{x => nested(15)})).
 

@@ -10,7 +10,7 @@ suite() ->
 all() ->
     [bare_port, hostile_frames_through_a_bare_port, mixed_callers, dying_callers, killed_port, killed_again_and_again,
      stopped_port, stuck_port, late_but_alive, protocol_page_example, readme_example,
-     slow_consumer, fold_that_raises, cancelled, overloaded, queue, late_replies, gen_server_calls, frame_too_long,
+     slow_consumer, fold_that_raises, callers_mistakes, cancelled, overloaded, queue, late_replies, gen_server_calls, frame_too_long,
      deepest_request, event_handler, telemetry, many_servers, stop_closes_the_program, dead_server, roles, other_nodes].
 
 %% --- without any client ---------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ protocol_page_example(_) ->
             [Code] = blocks("docs/protocol.md", "## Without a client"),
             {ok, Config} = portcullis_opts:server(options()),
             {ok, Program, _} = portcullis_program:find(proc, Config),
-            Path = "/usr/libexec/portcullis/portcullis-proc",
+            Path = "/usr/local/libexec/portcullis/portcullis-proc",
             ?assertNotEqual(nomatch, string:find(Code, Path)),
             Bindings = evaluate(string:replace(Code, Path, Program)),
             ?assert(is_binary(maps:get('Comm', Bindings))),
@@ -315,6 +315,25 @@ queue(_) ->
     ?assertMatch({ok, #{proc := #{queued := 0}}}, portcullis:info(Server)),
     signal(Server, "CONT"),
     idle(Server),
+    stop(Server).
+
+%% They are the caller's, and nobody else hears of them.
+callers_mistakes(_) ->
+    Server = start(),
+    NoAtom = {error, {bad_request, [], {expected, atom}}},
+    NoMap = {error, {bad_request, [], {expected, map}}},
+    Other = portcullis:send_request(Server, processes, #{}),
+    Id = portcullis:send_request(Server, info, #{}),
+    [?assertError(badarg, portcullis:receive_response(Id, Wait)) || Wait <- [foo, -1, 1.0, {1}]],
+    ?assertMatch({ok, _}, portcullis:receive_response(Id, 10000)),
+    ?assertEqual(NoAtom, portcullis:query(Server, self(), #{})),
+    ?assertEqual(NoAtom, portcullis:fold(Server, "processes", #{}, fun(_, Acc) -> Acc end, 0)),
+    [?assertEqual({Args, NoMap}, {Args, answer(Server, info, Args)}) || Args <- [[{x, 1} | y], [x | y], x]],
+    %% As a call to the server, which hands it on.
+    [?assertEqual(NoMap, gen_server:call(Server, {request, info, Args, 1000})) || Args <- [[{x, 1} | y], x]],
+    ?assertEqual(NoAtom, gen_server:call(Server, {request, {info}, #{}, 1000})),
+    ?assertMatch({ok, _, _}, portcullis:receive_response(Other)),
+    ?assertEqual([], messages()),
     stop(Server).
 
 late_replies(_) ->

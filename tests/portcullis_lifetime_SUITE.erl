@@ -14,7 +14,9 @@ killed_in_the_middle_of_a_scan(_) ->
            "spawn(fun() -> portcullis:fold(S, processes, #{columns => [exe, argv, limits]}, "
            "                               fun(_, _) -> timer:sleep(50) end, ok) end), "
            "[spawn(fun F() -> portcullis:processes(S, #{columns => [ruid, argv, exe]}), F() end) || _ <- [1, 2, 3]], "
-           "timer:sleep(200), io:format(\"~s ~b~n\", [os:getpid(), P])",
+           "timer:sleep(200), io:format(\"~s ~b~n\", [os:getpid(), P]), "
+           %% The server is linked to the process that evaluates this, and ends with it.
+           "timer:sleep(infinity)",
     Beam = beam(Code),
     [BeamPid, PortPid] = string:lexemes(line(Beam), " "),
     ?assert(runs(PortPid)),

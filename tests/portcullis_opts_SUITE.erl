@@ -31,7 +31,7 @@ refused(_) ->
     [?assertMatch({Key, Value, {error, {bad_option, Key, _}}}, {Key, Value, portcullis_opts:server([{Key, Value}])})
      || {Key, Value} <-
             [{name, "text"}, {name, true}, {roles, []}, {roles, [proc, proc]}, {roles, [disk]}, {roles, proc}, {path, ""},
-             {path, "a\0b"}, {path, <<"a", 0>>}, {path, 1}, {args, "--allow-root"}, {args, [x]}, {args, ["a\0b"]},
+             {path, "a\0b"}, {path, <<"a", 0>>}, {path, 1}, {args, "--allow-root"}, {args, [x]}, {args, ["a\0b"]}, {args, ["a" | x]}, {roles, [proc | x]},
              {args, lists:duplicate(33, "a")}, {unprivileged, 1}, {max_in_flight, 0}, {queue_limit, -1},
              {hello_timeout, infinity}, {hello_timeout, 0}, {stuck_timeout, 0}, {default_timeout, infinity}, {default_timeout, 600001},
              {backoff, 100}, {backoff, {0, 1}}, {backoff, {2, 1}}, {required, yes}, {event_handler, fun() -> ok end},
@@ -49,7 +49,7 @@ call_options(_) ->
     ?assertEqual({error, {bad_request, [timeout], {expected, integer}}}, portcullis_opts:call(#{timeout => infinity})),
     [?assertEqual({error, {bad_request, [timeout], {range, 1, 600000}}}, portcullis_opts:call(#{timeout => T}))
      || T <- [0, -1, 600001]],
-    [?assertEqual({error, {bad_request, [], {expected, map}}}, portcullis_opts:call(Bad)) || Bad <- [x, [x], 1]].
+    [?assertEqual({error, {bad_request, [], {expected, map}}}, portcullis_opts:call(Bad)) || Bad <- [x, [x], 1, [{limit, 1} | x], [x | y]]].
 
 errors_are_sentences(_) ->
     {error, Unknown} = portcullis:start_link([{colour, red}]),

@@ -263,7 +263,7 @@ receive_response(Id) ->
     portcullis_request:await(Id).
 
 %% @doc Waits for at most `Timeout' milliseconds. A request that has not ended by then is cancelled, and the answer is
-%% `{error, timeout}'. Tables answer `{ok, Rows, Meta}', other operations `{ok, Value}'.
+%% `{error, timeout}'. Tables answer `{ok, Rows, Meta}', other operations `{ok, Value}'. Raises `badarg' for what is no time.
 -spec receive_response(request_id(), timeout()) -> {ok, term()} | {ok, [row()], meta()} | {error, error()}.
 receive_response(Id, Timeout) ->
     portcullis_request:await(Id, Timeout).
@@ -285,5 +285,7 @@ cancel(_Server, Id) ->
 format_error(Error) ->
     portcullis_error:format(Error).
 
-no_table(Table) ->
-    {error, {unsupported, <<"table ", (atom_to_binary(Table))/binary>>}}.
+no_table(Table) when is_atom(Table) ->
+    {error, {unsupported, <<"table ", (atom_to_binary(Table))/binary>>}};
+no_table(_) ->
+    {error, {bad_request, [], {expected, atom}}}.

@@ -10,6 +10,8 @@
 -define(INTEGER_LIMIT, (1 bsl 64)).
 -define(ATOM_BYTES_MAX, 255).
 
+-define(PROTOCOL, 1).
+
 -type request_id() :: pos_integer().
 -type path() :: [atom() | binary() | integer()].
 -type error() :: {bad_request, path(), Why :: term()}.
@@ -25,16 +27,18 @@ atoms() ->
     portcullis_atoms:all().
 
 %% Whether the answer of an operation is rows. A table without rows sends no chunk, so the name has to tell.
--spec is_table(atom()) -> boolean().
+-spec is_table(term()) -> boolean().
 is_table(Operation) ->
     Operation =:= processes.
 
 %% Operation and arguments as the middle of a request frame. What the port's validator would answer under id 0, where
-%% nobody could tell whose it is, is found here and has a path.
--spec body(atom(), map()) -> {ok, binary()} | {error, error()}.
+%% nobody could tell whose it is, is found here and has a path. The frame's tuple is the first level, these are the second.
+-spec body(term(), map()) -> {ok, binary()} | {error, error()}.
+body(Operation, _) when not is_atom(Operation) ->
+    {error, {bad_request, [], {expected, atom}}};
 body(Operation, Args) ->
     try
-        ok = check(Operation, 1, []),
+        ok = check(Operation, 2, []),
         ok = check(Args, 2, []),
         {ok, <<(bare(Operation))/binary, (bare(Args))/binary>>}
     catch
@@ -77,8 +81,9 @@ route_decoded(Frame) ->
     end.
 
 %% A frame from the port. `safe' makes no atoms, so those that the port sends have to exist, on whichever node this is;
-%% `used' finds bytes after the term.
+%% `used' finds bytes after the term. A compressed term (80) can be a thousand times its frame; the port makes none.
 -spec decode(binary()) -> {ok, message()} | malformed.
+decode(<<131, 80, _/binary>>) -> malformed;
 decode(Frame) ->
     ok = portcullis_atoms:load(),
     try binary_to_term(Frame, [safe, used]) of
@@ -92,13 +97,46 @@ message({ok, Id, _} = Message) when is_integer(Id), Id > 0 -> {ok, Message};
 message({error, Id, _} = Message) when is_integer(Id), Id >= 0 -> {ok, Message};
 message({rows, Id, same, Rows} = Message) when is_integer(Id), Id > 0, is_list(Rows) -> {ok, Message};
 message({rows, Id, [_ | _] = Columns, Rows} = Message) when is_integer(Id), Id > 0, is_list(Rows) ->
-    case lists:all(fun is_atom/1, Columns) of
-        true -> {ok, Message};
-        false -> malformed
-    end;
-message({hello, Map} = Message) when is_map(Map) -> {ok, Message};
-message({refused, Map} = Message) when is_map(Map) -> {ok, Message};
+    accept_message(is(atoms, Columns), Message);
+message({hello, Map} = Message) when is_map(Map) -> accept_message(is_hello(Map), Message);
+message({refused, Map} = Message) when is_map(Map) -> accept_message(is_refused(Map), Message);
 message(_) -> malformed.
+
+accept_message(true, Message) -> {ok, Message};
+accept_message(false, _) -> malformed.
+
+%% What both are made of is read by people and by the connection: no other type goes further. Keys that a later program
+%% may add are left alone, and so is all of a hello in a protocol that is not ours.
+is_hello(#{protocol := {Min, Max}}) when is_integer(Min), is_integer(Max), (Min > ?PROTOCOL orelse Max < ?PROTOCOL) ->
+    true;
+is_hello(Map) ->
+    fits(Map, #{protocol => versions, version => text, role => atom, operations => atoms, features => atoms,
+                frame_max => positive, reply_max => positive, credit => positive, max_in_flight => positive,
+                capabilities => atoms, missing => atoms, findings => findings, policy => text,
+                ticks_per_s => positive, page_size => positive, boot_time => integer}).
+
+is_refused(Map) ->
+    fits(Map, #{code => integer, reason => atom, message => text, fix => text}).
+
+fits(Map, Types) ->
+    lists:all(fun({Key, Value}) ->
+                      case Types of
+                          #{Key := Type} -> is(Type, Value);
+                          _ -> true
+                      end
+              end, maps:to_list(Map)).
+
+is(atom, Value) -> is_atom(Value);
+is(integer, Value) -> is_integer(Value);
+is(positive, Value) -> is_integer(Value) andalso Value > 0;
+is(text, Value) -> is_binary(Value) andalso is_list(unicode:characters_to_list(Value));
+is(versions, {Min, Max}) -> is_integer(Min) andalso is_integer(Max);
+is(versions, _) -> false;
+is(atoms, Values) -> is_proper(Values) andalso lists:all(fun is_atom/1, Values);
+is(findings, Values) -> is_proper(Values) andalso lists:all(fun(Map) -> is_map(Map) andalso is_refused(Map) end, Values).
+
+is_proper(List) when length(List) >= 0 -> true;
+is_proper(_) -> false.
 
 %% minor_version 2: UTF-8 atoms, which OTP 25 does not write by itself.
 bare(Term) ->

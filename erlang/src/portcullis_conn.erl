@@ -13,6 +13,10 @@
 %% A write that the pipe had no room for is tried again after this time, or when the port has sent something.
 -define(BUSY_RETRY, 5).
 -define(PROTOCOL, 1).
+%% The longest frame until hello says otherwise.
+-define(REPLY_MAX, 1048576).
+%% Chunks of rows that a port may send unasked, where hello does not say.
+-define(CREDIT, 16).
 %% execve(2) failed: erl_child_setup ends with its errno.
 -define(EACCES, 13).
 
@@ -23,6 +27,7 @@
                program :: file:filename_all() | undefined,
                source :: portcullis_program:source() | undefined,
                hello :: map() | undefined,
+               reply_max = ?REPLY_MAX :: pos_integer(),
                pending :: portcullis_pending:pending(),
                %% Control frames that the pipe had no room for, newest first. While there are any, nothing overtakes them.
                unsent = [] :: [iodata()],
@@ -75,9 +80,9 @@ init({Role, #{queue_limit := QueueLimit} = Config}) ->
 handle_event(info, {send, _, Owner, Tag, Body, Timeout}, State, Data) ->
     request(State, Owner, Tag, Body, Timeout, Data);
 handle_event(info, {credit, Id, Chunks}, ready, #data{pending = Pending} = Data) ->
-    case portcullis_pending:is_sent(Id, Pending) of
-        true -> {keep_state, control(portcullis_codec:credit(Id, Chunks), Data)};
-        false -> keep_state_and_data
+    case portcullis_pending:credit(Id, Chunks, Pending) of
+        {ok, Granted} -> {keep_state, control(portcullis_codec:credit(Id, Chunks), Data#data{pending = Granted})};
+        error -> keep_state_and_data
     end;
 handle_event(info, {cancel, Tag}, State, #data{pending = Pending} = Data) ->
     case portcullis_pending:find(Tag, Pending) of
@@ -143,11 +148,15 @@ open(#data{role = Role, config = Config, transport = Transport} = Data) ->
         {error, Reason} -> lost(Reason, Data)
     end.
 
+frame(_, Frame, #data{reply_max = ReplyMax} = Data) when byte_size(Frame) > ReplyMax ->
+    lost({protocol, malformed_frame}, Data);
 frame(State, Frame, #data{pending = Pending} = Data) ->
     case portcullis_codec:route(Frame) of
         {rows, Id} when State =:= ready ->
-            ok = portcullis_pending:rows(Id, Frame, Pending),
-            {keep_state, Data};
+            case portcullis_pending:rows(Id, Frame, Pending) of
+                {ok, Rest} -> {keep_state, Data#data{pending = Rest}};
+                no_credit -> lost({protocol, rows_without_credit}, Data)
+            end;
         {done, Id} when State =:= ready ->
             {keep_state, pump(Data#data{pending = portcullis_pending:done(Id, Frame, Pending)})};
         {control, {hello, Hello}} when State =:= connecting -> hello(Hello, Data);
@@ -159,14 +168,16 @@ frame(State, Frame, #data{pending = Pending} = Data) ->
 
 hello(#{protocol := {Min, Max}, role := Role, frame_max := FrameMax, max_in_flight := InFlight} = Hello,
       #data{role = Role, config = #{max_in_flight := Limit}, pending = Pending} = Data)
-  when is_integer(FrameMax), is_integer(InFlight), Min =< ?PROTOCOL, ?PROTOCOL =< Max ->
+  when Min =< ?PROTOCOL, ?PROTOCOL =< Max ->
     #data{config = #{event_handler := Handler}, awaiting = Awaiting} = Data,
     ok = portcullis_events:up(Handler, Hello, metadata(Data)),
-    Opened = portcullis_pending:open(min(Limit, InFlight), FrameMax, Pending),
-    Ready = Data#data{hello = Hello, pending = Opened, awaiting = [], error = undefined,
-                      up_since = erlang:monotonic_time(millisecond)},
+    Credit = maps:get(credit, Hello, ?CREDIT),
+    Opened = portcullis_pending:open(min(Limit, InFlight), FrameMax, Credit, Pending),
+    ReplyMax = maps:get(reply_max, Hello, ?REPLY_MAX),
+    Ready = Data#data{hello = Hello, reply_max = ReplyMax, pending = Opened, awaiting = [],
+                      error = undefined, up_since = erlang:monotonic_time(millisecond)},
     {next_state, ready, pump(Ready), [{reply, From, ok} || From <- Awaiting]};
-hello(#{protocol := {_, _} = Versions}, Data) ->
+hello(#{protocol := {Min, Max} = Versions}, Data) when Min > ?PROTOCOL; Max < ?PROTOCOL ->
     lost({protocol, {versions, Versions}}, Data);
 hello(_, Data) ->
     lost({protocol, bad_hello}, Data).
@@ -182,8 +193,9 @@ lost(Reason, #data{config = #{required := Required, event_handler := Handler}} =
     ok = portcullis_events:down(Handler, Error, Retry, Metadata),
     Pending = portcullis_pending:fail(Error, Data#data.pending),
     Replies = [{reply, From, {error, Error}} || From <- Data#data.awaiting],
-    Down = Data#data{handle = undefined, hello = undefined, pending = Pending, unsent = [], retry = undefined, overdue = false,
-                     awaiting = [], error = Error, attempts = Attempts, downs = Data#data.downs + 1, up_since = undefined},
+    Down = Data#data{handle = undefined, hello = undefined, reply_max = ?REPLY_MAX, pending = Pending, unsent = [],
+                     retry = undefined, overdue = false, awaiting = [], error = Error, attempts = Attempts,
+                     downs = Data#data.downs + 1, up_since = undefined},
     case Fatal of
         true -> {stop_and_reply, {shutdown, Error}, Replies, Down};
         false -> {next_state, backoff, Down, [{state_timeout, Delay, retry} | Replies]}

@@ -192,21 +192,24 @@ attempt(Program, Args, Timeout) ->
     Settings = [{args, Args}, stream, binary, exit_status, use_stdio, stderr_to_stdout],
     try open_port({spawn_executable, Program}, Settings) of
         Port ->
-            Outcome = first(Port, <<>>, Timeout),
-            %% It may be gone already.
-            _ = catch port_close(Port),
-            Outcome
+            Outcome = first(Port, <<>>, erlang:monotonic_time(millisecond) + Timeout),
+            case Outcome of
+                %% It may not read either, and would stay.
+                silent -> ok = portcullis_transport_port:kill(Port), {silent, Timeout};
+                _ -> ok = portcullis_transport_port:close(Port), Outcome
+            end
     catch error:Reason -> {failed, Reason}
     end.
 
 first(_, <<Size:32, Frame:Size/binary, _/binary>>, _) -> portcullis_codec:decode(Frame);
 first(_, <<Size:32, _/binary>> = Text, _) when Size > ?FIRST_FRAME_MAX -> {text, Text};
-first(Port, Sofar, Timeout) ->
+%% One deadline for all of it: a program can go on for ever, byte by byte.
+first(Port, Sofar, Deadline) ->
     receive
-        {Port, {data, Data}} -> first(Port, <<Sofar/binary, Data/binary>>, Timeout);
+        {Port, {data, Data}} -> first(Port, <<Sofar/binary, Data/binary>>, Deadline);
         {Port, {exit_status, Status}} when Sofar =:= <<>> -> {exit_status, Status};
         {Port, {exit_status, _}} -> {text, Sofar}
-    after Timeout -> {silent, Timeout}
+    after max(0, Deadline - erlang:monotonic_time(millisecond)) -> silent
     end.
 
 outcome({ok, {hello, #{protocol := {Min, Max}} = Hello}}, _) when Min =< 1, Max >= 1 ->
@@ -260,4 +263,4 @@ warning(Name, Message, Fix) -> #{check => Name, status => warning, message => Me
 problem(Name, Message, Fix) -> #{check => Name, status => problem, message => Message, fix => Fix}.
 
 text(Format, Args) ->
-    unicode:characters_to_binary(io_lib:format(Format, Args)).
+    portcullis_error:text(Format, Args).

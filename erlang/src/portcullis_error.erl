@@ -1,7 +1,7 @@
 %% @private Errors as sentences, with what mends them. A command stands alone on its lines, to be copied.
 -module(portcullis_error).
 
--export([format/1, cause/1]).
+-export([format/1, cause/1, text/2]).
 
 -define(DOCTOR, "portcullis_doctor:print() says more.").
 -define(CONDITIONS, "a value, a list of values, {min, N}, {max, N}, {range, Min, Max} or {prefix, Binary}").
@@ -22,7 +22,18 @@ format(Error) -> cause(Error).
 %% For who knows what comes next.
 -spec cause(portcullis:error() | portcullis_opts:error() | term()) -> binary().
 cause(Error) ->
-    unicode:characters_to_binary(text(Error)).
+    %% Errors come from other programs and nodes too. What is not of their shape is shown as it is, and never raises:
+    %% the connection itself puts them into words.
+    try <<_/binary>> = unicode:characters_to_binary(text(Error))
+    catch error:_ -> text("~0tw", [Error])
+    end.
+
+%% As io_lib:format/2, also of file names and messages that are no UTF-8.
+-spec text(io:format(), [term()]) -> binary().
+text(Format, Args) ->
+    try <<_/binary>> = unicode:characters_to_binary(io_lib:format(Format, Args))
+    catch error:_ -> <<_/binary>> = unicode:characters_to_binary(io_lib:format("~0tw", [Args]))
+    end.
 
 %% A missing program does not come by itself, and a stopped server starts none.
 restarted({exit_status, _}) -> true;

@@ -58,7 +58,7 @@ mode(Folder) ->
     end.
 
 text(Format, Args) ->
-    unicode:characters_to_binary(io_lib:format(Format, Args)).
+    portcullis_error:text(Format, Args).
 
 %% A fix as the program gave it, which does not know where the sources are.
 -spec absolute(unicode:chardata()) -> binary().

@@ -52,7 +52,7 @@ server(_, _) -> {error, {bad_option, options, <<"a proper list">>}}.
 -spec call(map() | [{atom(), term()}]) ->
     {ok, timeout_ms() | default, map()} | {error, {bad_request, [atom()], term()}}.
 call(Options) when is_list(Options) ->
-    case lists:all(fun is_pair/1, Options) of
+    case are_pairs(Options) of
         true -> call(maps:from_list(Options));
         false -> {error, {bad_request, [], {expected, map}}}
     end;
@@ -113,15 +113,14 @@ option(name, {local, Name}) when is_atom(Name) -> {ok, {local, Name}};
 option(name, {global, _} = Name) -> {ok, Name};
 option(name, {via, Module, _} = Name) when is_atom(Module) -> {ok, Name};
 option(name, _) -> {expected, <<"an atom, {local, Name}, {global, Name} or {via, Module, Name}">>};
-option(roles, [_ | _] = Roles) ->
+option(roles, Roles) when length(Roles) > 0 ->
     expect(lists:all(fun(Role) -> Role =:= proc orelse Role =:= net end, Roles) andalso Roles =:= lists:uniq(Roles),
            Roles, <<"a list of proc and net">>);
 option(roles, _) -> {expected, <<"a list of proc and net">>};
 option(path, Path) ->
     expect(Path =:= undefined orelse is_text(Path), Path, <<"a folder or a file, as a string or a binary">>);
 option(args, Args) ->
-    expect(is_list(Args) andalso length(Args) =< ?ARGS_MAX andalso lists:all(fun is_text/1, Args), Args,
-           <<"a list of at most 32 strings or binaries">>);
+    expect(is_short(Args) andalso lists:all(fun is_text/1, Args), Args, <<"a list of at most 32 strings or binaries">>);
 option(unprivileged, Flag) -> expect(is_boolean(Flag), Flag, <<"true or false">>);
 option(required, Flag) -> expect(is_boolean(Flag), Flag, <<"true or false">>);
 option(max_in_flight, N) -> expect(is_integer(N) andalso N > 0, N, <<"a positive integer">>);
@@ -149,5 +148,9 @@ is_text(Text) when is_binary(Text) -> binary:match(Text, <<0>>) =:= nomatch;
 is_text([_ | _] = Text) -> io_lib:char_list(Text) andalso not lists:member(0, Text);
 is_text(_) -> false.
 
-is_pair({_, _}) -> true;
-is_pair(_) -> false.
+%% In a guard: the length of an improper list is an exception.
+is_short(List) when length(List) =< ?ARGS_MAX -> true;
+is_short(_) -> false.
+
+are_pairs([{_, _} | Rest]) -> are_pairs(Rest);
+are_pairs(Rest) -> Rest =:= [].

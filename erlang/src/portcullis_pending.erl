@@ -1,7 +1,8 @@
 %% @private The requests of one connection: those that the port works on, and those that wait for room.
 -module(portcullis_pending).
 
--export([new/1, open/3, add/6, next/1, sent/2, rows/3, done/3, withdraw/3, fail/2, find/2, is_sent/2, count/1, tell/2]).
+-export([new/1, open/4, add/6, next/1, sent/2, rows/3, credit/3, done/3, withdraw/3, fail/2, find/2, is_sent/2, count/1]).
+-export([tell/2]).
 -export_type([pending/0, tag/0]).
 
 %% Bytes of a request frame besides operation and arguments, at most.
@@ -14,7 +15,9 @@
                   owner :: reference(),
                   timer :: reference(),
                   deadline :: integer(),
-                  body :: binary() | sent}).
+                  body :: binary() | sent,
+                  %% Chunks of rows that may still come.
+                  credit = 0 :: non_neg_integer()}).
 
 -record(pending, {requests = #{} :: #{portcullis_codec:request_id() => #request{}},
                   %% Ids without a frame on the wire, oldest first.
@@ -25,6 +28,8 @@
                   %% 0 while there is no port: everything waits.
                   max_in_flight = 0 :: non_neg_integer(),
                   frame_max = 0 :: non_neg_integer(),
+                  %% What a row answer starts with.
+                  credit = 0 :: non_neg_integer(),
                   %% Never starts again, so that an answer cannot meet the request of an earlier connection.
                   next_id = 1 :: portcullis_codec:request_id()}).
 
@@ -35,9 +40,9 @@ new(QueueLimit) ->
     #pending{queue_limit = QueueLimit}.
 
 %% The port has said what it takes.
--spec open(non_neg_integer(), non_neg_integer(), pending()) -> pending().
-open(MaxInFlight, FrameMax, Pending) ->
-    Pending#pending{max_in_flight = MaxInFlight, frame_max = FrameMax}.
+-spec open(pos_integer(), pos_integer(), pos_integer(), pending()) -> pending().
+open(MaxInFlight, FrameMax, Credit, Pending) ->
+    Pending#pending{max_in_flight = MaxInFlight, frame_max = FrameMax, credit = Credit}.
 
 %% `Guard' is when the caller is answered even if the port is silent.
 -spec add(pid(), tag(), binary(), pos_integer(), pos_integer(), pending()) -> {ok, pending()} | {error, overloaded}.
@@ -73,17 +78,29 @@ drop(Id, Error, Pending) ->
 
 %% The frame that `next/1' gave is on its way.
 -spec sent(portcullis_codec:request_id(), pending()) -> pending().
-sent(Id, #pending{requests = Requests, queue = Queue, queued = Queued, in_flight = InFlight} = Pending) ->
+sent(Id, #pending{requests = Requests, queue = Queue, queued = Queued, in_flight = InFlight, credit = Credit} = Pending) ->
     #{Id := Request} = Requests,
-    Pending#pending{requests = Requests#{Id := Request#request{body = sent}},
+    Pending#pending{requests = Requests#{Id := Request#request{body = sent, credit = Credit}},
                     queue = queue:drop(Queue), queued = Queued - 1, in_flight = InFlight + 1}.
 
-%% Hands a chunk of rows to whoever asked.
--spec rows(portcullis_codec:request_id(), binary(), pending()) -> ok.
-rows(Id, Frame, #pending{requests = Requests}) ->
+%% Hands a chunk of rows to whoever asked. One that nobody has allowed would fill the mailbox of a slow caller.
+-spec rows(portcullis_codec:request_id(), binary(), pending()) -> {ok, pending()} | no_credit.
+rows(Id, Frame, #pending{requests = Requests} = Pending) ->
     case Requests of
-        #{Id := #request{body = sent, tag = Tag}} -> tell(Tag, {rows, self(), Id, Frame});
-        _ -> ok
+        #{Id := #request{body = sent, credit = 0}} -> no_credit;
+        #{Id := #request{body = sent, tag = Tag, credit = Credit} = Request} ->
+            ok = tell(Tag, {rows, self(), Id, Frame}),
+            {ok, Pending#pending{requests = Requests#{Id := Request#request{credit = Credit - 1}}}};
+        _ -> {ok, Pending}
+    end.
+
+%% Whoever asked has read that many chunks, and takes as many more.
+-spec credit(portcullis_codec:request_id(), pos_integer(), pending()) -> {ok, pending()} | error.
+credit(Id, Chunks, #pending{requests = Requests} = Pending) ->
+    case Requests of
+        #{Id := #request{body = sent, credit = Credit} = Request} ->
+            {ok, Pending#pending{requests = Requests#{Id := Request#request{credit = Credit + Chunks}}}};
+        _ -> error
     end.
 
 %% Hands the end of an answer to whoever asked. Late ones, for requests that were withdrawn, find nobody.
@@ -112,7 +129,7 @@ withdraw(Id, Error, #pending{requests = Requests, queue = Queue} = Pending) ->
         error -> {unknown, Pending}
     end.
 
-%% The connection is lost: every request ends, and none is taken until {@link open/3}.
+%% The connection is lost: every request ends, and none is taken until {@link open/4}.
 -spec fail(portcullis:error(), pending()) -> pending().
 fail(Error, #pending{requests = Requests, queue_limit = QueueLimit, next_id = Next}) ->
     ok = lists:foreach(fun(#request{tag = Tag} = Request) ->

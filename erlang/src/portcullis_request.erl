@@ -11,7 +11,8 @@
 -define(CREDIT_BATCH, 8).
 
 -record(request, {server :: portcullis:server(),
-                  operation :: atom(),
+                  %% An atom, unless that is what failed.
+                  operation :: term(),
                   %% The monitor of the server, and the alias that answers come to. A name that nobody has is monitored as
                   %% `undefined', which nobody can have: the monitor says `noproc'.
                   tag :: reference() | undefined,
@@ -56,7 +57,7 @@ send(Server, Operation, Options) ->
     send(Server, self(), Operation, Options).
 
 %% For `Owner': the request is cancelled when that process ends.
--spec send(portcullis:server(), pid(), atom(), options()) -> id().
+-spec send(portcullis:server(), pid(), term(), term()) -> id().
 send(Server, Owner, Operation, Options) ->
     case encode(Operation, Options) of
         {ok, Timeout, Body} ->
@@ -190,7 +191,8 @@ forget(Tag) ->
     end.
 
 deadline(infinity) -> deadline(?LONGEST);
-deadline(Wait) -> erlang:monotonic_time(millisecond) + Wait.
+deadline(Wait) when is_integer(Wait), Wait >= 0 -> erlang:monotonic_time(millisecond) + Wait;
+deadline(_) -> error(badarg).
 
 left(Deadline) -> max(0, Deadline - erlang:monotonic_time(millisecond)).
 
