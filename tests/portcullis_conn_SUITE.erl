@@ -9,8 +9,7 @@ suite() ->
 
 all() ->
     [bare_port, hostile_frames_through_a_bare_port, mixed_callers, dying_callers, killed_port, killed_again_and_again,
-     stopped_port, stuck_port, late_but_alive, protocol_page_example, readme_example,
-     slow_consumer, fold_that_raises, callers_mistakes, cancelled, overloaded, queue, late_replies, gen_server_calls, frame_too_long,
+     stopped_port, stuck_port, late_but_alive, slow_consumer, fold_that_raises, callers_mistakes, cancelled, overloaded, queue, late_replies, gen_server_calls, frame_too_long,
      deepest_request, event_handler, telemetry, many_servers, stop_closes_the_program, dead_server, roles, other_nodes].
 
 %% --- without any client ---------------------------------------------------------------------------------------------
@@ -195,46 +194,6 @@ late_but_alive(_) ->
     timer:sleep(1500),
     ?assertEqual(Pid, os_pid(Server)),
     stop(Server).
-
-%% --- what the documents show ----------------------------------------------------------------------------------------
-
-protocol_page_example(_) ->
-    case os:cmd("id -u") of
-        "0\n" -> {skip, "the page is for ordinary users"};
-        _ ->
-            [Code] = blocks("docs/protocol.md", "## Without a client"),
-            {ok, Config} = portcullis_opts:server(options()),
-            {ok, Program, _} = portcullis_program:find(proc, Config),
-            Path = "/usr/local/libexec/portcullis/portcullis-proc",
-            ?assertNotEqual(nomatch, string:find(Code, Path)),
-            Bindings = evaluate(string:replace(Code, Path, Program)),
-            ?assert(is_binary(maps:get('Comm', Bindings))),
-            true = port_close(maps:get('Port', Bindings))
-    end.
-
-readme_example(_) ->
-    case os:cmd("id -u") of
-        "0\n" -> {skip, "the page is for ordinary users"};
-        _ ->
-            [Code] = blocks("README.md", "## Erlang"),
-            #{'Threads' := Threads} = evaluate(Code),
-            ?assert(Threads > 0),
-            ok = portcullis:stop()
-    end.
-
-%% The Erlang blocks of one section.
-blocks(File, Section) ->
-    {ok, Page} = file:read_file(filename:join([filename:dirname(?FILE), "..", File])),
-    [_, Rest] = string:split(Page, [Section, "\n"]),
-    [Body | _] = string:split(Rest, "\n## "),
-    {match, Blocks} = re:run(Body, "```erlang\n(.*?)```", [global, dotall, {capture, all_but_first, list}]),
-    lists:append(Blocks).
-
-evaluate(Code) ->
-    {ok, Tokens, _} = erl_scan:string(unicode:characters_to_list(Code)),
-    {ok, Expressions} = erl_parse:parse_exprs(Tokens),
-    {value, _, Bindings} = erl_eval:exprs(Expressions, erl_eval:new_bindings()),
-    maps:from_list(erl_eval:bindings(Bindings)).
 
 %% --- rows -----------------------------------------------------------------------------------------------------------
 
