@@ -273,6 +273,15 @@ fn the_table_is_what_proc_says() {
     let mut port = f.port("ok");
     port.hello();
     let columns = atoms(&["pid", "uid", "ruid", "cmdline", "starttime", "exe"]);
+    // Enough that stand still, also where a pid namespace shows few others.
+    let mut sleepers: Vec<Child> =
+        (0..30).map(|_| Command::new("sleep").arg("600").spawn().unwrap()).collect();
+    for child in &sleepers {
+        let path = format!("/proc/{}/comm", child.id());
+        support::eventually("exec of sleep", Duration::from_secs(5), || {
+            std::fs::read(&path).is_ok_and(|c| c == b"sleep\n")
+        });
+    }
     // Processes exec and change users while this runs: only those count that by hand say the same before and after.
     let pids: Vec<i128> = std::fs::read_dir("/proc")
         .unwrap()
@@ -301,7 +310,11 @@ fn the_table_is_what_proc_says() {
         }
         compared += 1;
     }
-    assert!(compared >= 20, "only {compared} of {} rows could be compared", rows.len());
+    for child in &mut sleepers {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(compared >= 30, "only {compared} of {} rows could be compared", rows.len());
     assert_eq!(name(meta.get("truncated")), "false");
     // Other users' links are what the capability is for: at least one of root's was read.
     assert!(rows.iter().any(|r| integer(&r[1]) == 0 && matches!(r[5], Term::Binary(_))));
