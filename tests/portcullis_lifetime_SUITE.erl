@@ -5,7 +5,7 @@
 -include_lib("stdlib/include/assert.hrl").
 
 all() ->
-    [killed_in_the_middle_of_a_scan, reduced_bounding_set].
+    [killed_in_the_middle_of_a_scan, wrong_installations, no_new_privs, reduced_bounding_set].
 
 %% The BEAM has no time to close anything: only the kernel can end the port, whose scan is under way and unread.
 killed_in_the_middle_of_a_scan(_) ->
@@ -25,6 +25,39 @@ killed_in_the_middle_of_a_scan(_) ->
     ok = until(fun() -> not runs(PortPid) end, Start + 1000),
     ct:pal("the port ended ~b ms after the BEAM", [erlang:monotonic_time(millisecond) - Start]),
     %% It closed itself when its program ended, if that was heard already.
+    try port_close(Beam) catch error:badarg -> true end.
+
+%% Every installation that the port refuses reaches the caller as a term with the command that mends it.
+wrong_installations(_) ->
+    case os:getenv("PORTCULLIS_FIXTURES") of
+        false -> {skip, "needs PORTCULLIS_FIXTURES, see tests/fixtures/make.sh"};
+        Fixtures ->
+            [refused(filename:join(Fixtures, Name), Code, Fix)
+             || {Name, Code, Fix} <- [{"mode-0755", 71, "chmod 0750"}, {"mode-0770", 71, "chmod 0750"},
+                                      {"mode-0710", 71, "chmod 0750"}, {"mode-4750", 71, "chmod 0750"},
+                                      {"mode-2750", 71, "chmod 0750"}, {"app-owned", 72, "install.sh"},
+                                      {"hard-link", 73, "mv"}, {"acl", 74, "setfacl -b"}, {"app-dir", 75, "install.sh"},
+                                      {"group-dir", 75, "chmod go-w"}, {"nosuid", 77, "remount,suid"},
+                                      {"no-xattr", 77, "setcap"}, {"partial-xattr", 77, "setcap"}]]
+    end.
+
+refused(Path, Code, Fix) ->
+    {ok, Server} = portcullis:start_link([{name, undefined}, {path, Path}]),
+    ?assertMatch({Path, {error, {refused, #{code := Code}}}}, {Path, portcullis:process(Server, 1, [comm])}),
+    {error, {refused, #{fix := Said, message := Message}} = Error} = portcullis:process(Server, 1, [comm]),
+    ?assertNotEqual({Path, nomatch}, {Path, string:find(Said, Fix)}),
+    ?assertNotEqual({Path, nomatch}, {Path, string:find(portcullis:format_error(Error), Message)}),
+    portcullis:stop(Server).
+
+%% The whole BEAM is started so, as a unit with NoNewPrivileges=yes would start it.
+no_new_privs(_) ->
+    Code = "{ok, S} = portcullis:start_link([{name, undefined}]), "
+           "{error, {refused, #{code := C, message := M, fix := F}}} = portcullis:process(S, 1, [comm]), "
+           "io:format(\"~b ~ts ~ts~n\", [C, M, F])",
+    Beam = beam(os:find_executable("setpriv"), ["--no-new-privs", os:find_executable("erl")], Code),
+    Line = line(Beam),
+    ?assertMatch("77 " ++ _, Line),
+    [?assertNotEqual({nomatch, Word}, {string:find(Line, Word), Word}) || Word <- ["no_new_privs", "NoNewPrivileges=no"]],
     try port_close(Beam) catch error:badarg -> true end.
 
 %% Only root can start a BEAM so: scripts/test-all.sh runs this suite once more under it.
@@ -53,9 +86,12 @@ refusal() ->
     Refused.
 
 beam(Code) ->
+    beam(os:find_executable("erl"), [], Code).
+
+beam(Program, Before, Code) ->
     Paths = lists:append([["-pa", Dir] || Dir <- code:get_path(), string:find(Dir, "portcullis") =/= nomatch]),
-    Args = ["-noinput", "-noshell"] ++ Paths ++ ["-eval", Code],
-    open_port({spawn_executable, os:find_executable("erl")}, [{args, Args}, {line, 1000}, exit_status]).
+    Args = Before ++ ["-noinput", "-noshell"] ++ Paths ++ ["-eval", Code],
+    open_port({spawn_executable, Program}, [{args, Args}, {line, 1000}, exit_status]).
 
 line(Port) ->
     receive
