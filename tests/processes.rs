@@ -342,11 +342,14 @@ fn conditions_limits_and_chunks_select_what_they_say() {
     let mut port = f.port("ok");
     port.hello();
     let mut children: Vec<Child> =
-        (0..600).map(|_| Command::new("sleep").arg("600").stdin(Stdio::null()).spawn().unwrap()).collect();
+        (0..600).map(|_| Command::new("sleep").arg("601").stdin(Stdio::null()).spawn().unwrap()).collect();
     let me = i64::from(std::process::id());
-    let pids: Vec<i128> = children.iter().map(|c| i128::from(c.id())).collect();
+    // In the order of the table: pids may have started over at the lowest.
+    let mut pids: Vec<i128> = children.iter().map(|c| i128::from(c.id())).collect();
+    pids.sort_unstable();
     let ask = |port: &mut Port, conditions: &[(&str, Term)], more: &[(&str, Term)]| {
-        let all = [("ppid", int(me)), ("comm", binary(b"sleep"))];
+        // Not the sleepers of other tests.
+        let all = [("ppid", int(me)), ("comm", binary(b"sleep")), ("cmdline", binary(b"sleep\x00601"))];
         let conditions = map(&[&all[..], conditions].concat());
         let args = [&[("columns", atoms(&["pid", "comm"])), ("where", conditions)], more].concat();
         let (rows, meta) = port.rows(1, map(&args));
