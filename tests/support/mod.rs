@@ -163,16 +163,18 @@ impl Port {
         value
     }
 
-    /// An `info` that must be answered although a row answer is under way, whose chunks are dropped.
-    pub fn ask_amid_rows(&mut self, id: u32) {
+    /// An `info` that must be answered although a row answer is under way. How many of its chunks came before.
+    pub fn ask_amid_rows(&mut self, id: u32) -> usize {
         self.request(id, "info", map(&[]));
-        loop {
+        for chunks in 0.. {
             let term = self.receive().expect("an answer");
             let Term::Tuple(t) = &term else { panic!("{term}") };
             if integer(&t.elements[1]) == i128::from(id) {
-                return assert_eq!(name(&t.elements[0]), "ok");
+                assert_eq!(name(&t.elements[0]), "ok");
+                return chunks;
             }
         }
+        unreachable!()
     }
 
     /// All rows of a request, granting credit for each chunk, and the `Meta`.
