@@ -45,8 +45,8 @@ pub const SCANS_MAX: usize = 16;
 /// `overloaded`. A waiting request holds its decoded arguments, at most some 128 KiB.
 pub const IN_FLIGHT_MAX: usize = 256;
 
-/// Bytes of finished replies that wait for the peer to read. Above it no frame is taken and no scan goes on, so that a
-/// peer that does not read costs no memory beyond this and one frame.
+/// Bytes of finished replies that wait for the peer to read. Above it no frame is taken and no scan goes on; as many that
+/// were written are forgotten together. So a peer that reads slowly, or not at all, costs twice this and one frame.
 pub const OUTPUT_PENDING_MAX: usize = 256 * 1024;
 
 /// Longest time that one slice of a scan runs before input is looked at again, in microseconds.
