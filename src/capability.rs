@@ -8,17 +8,36 @@ pub enum Capability {
     SysPtrace,
     /// Read files and list directories whatever their mode.
     DacReadSearch,
+    /// Open a raw socket, where ping sockets are not open to everyone.
+    NetRaw,
+    /// Change the network's configuration.
+    NetAdmin,
+    /// Write records into the kernel's audit log.
+    AuditWrite,
     /// Used at start-up only, to empty the bounding set and lock the securebits.
     Setpcap,
 }
 
 impl Capability {
+    /// All of them.
+    pub const ALL: &[Self] = &[
+        Self::SysPtrace,
+        Self::DacReadSearch,
+        Self::NetRaw,
+        Self::NetAdmin,
+        Self::AuditWrite,
+        Self::Setpcap,
+    ];
+
     /// The name in terms: `sys_ptrace`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::SysPtrace => "sys_ptrace",
             Self::DacReadSearch => "dac_read_search",
+            Self::NetRaw => "net_raw",
+            Self::NetAdmin => "net_admin",
+            Self::AuditWrite => "audit_write",
             Self::Setpcap => "setpcap",
         }
     }
@@ -29,6 +48,9 @@ impl Capability {
         match self {
             Self::SysPtrace => "cap_sys_ptrace",
             Self::DacReadSearch => "cap_dac_read_search",
+            Self::NetRaw => "cap_net_raw",
+            Self::NetAdmin => "cap_net_admin",
+            Self::AuditWrite => "cap_audit_write",
             Self::Setpcap => "cap_setpcap",
         }
     }
@@ -39,7 +61,10 @@ impl Capability {
         match self {
             Self::DacReadSearch => 2,
             Self::Setpcap => 8,
+            Self::NetAdmin => 12,
+            Self::NetRaw => 13,
             Self::SysPtrace => 19,
+            Self::AuditWrite => 29,
         }
     }
 }

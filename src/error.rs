@@ -120,6 +120,22 @@ pub enum Why {
     NotComparable(&'static str),
 }
 
+/// Why an action is not allowed: the rule that decides, and the line of the policy that would allow it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denial {
+    /// The key of the policy.
+    pub rule: &'static str,
+    /// What a person can do about it.
+    pub hint: String,
+}
+
+impl Denial {
+    /// A denial by `rule`.
+    pub fn new(rule: &'static str, hint: impl Into<String>) -> Self {
+        Self { rule, hint: hint.into() }
+    }
+}
+
 /// The error that ends a request. The port lives on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestError {
@@ -131,8 +147,8 @@ pub enum RequestError {
     Cancelled,
     /// No such process, or no longer the one that was meant.
     NoProcess,
-    /// The policy does not grant it: the rule, and what would grant it.
-    DeniedByPolicy(&'static str, &'static str),
+    /// The policy does not grant it.
+    DeniedByPolicy(Denial),
     /// Capabilities that the port does not hold.
     NotPermitted(Vec<Capability>, &'static str),
     /// An operation that this port does not have.

@@ -10,12 +10,15 @@ pub mod capability;
 pub mod error;
 pub mod ids;
 pub mod limits;
+pub mod measure;
 pub mod op;
 
 pub mod sys;
 
 pub mod wire;
 
+pub mod file;
+pub mod icmp;
 pub mod proc;
 
 pub mod protocol;

@@ -88,3 +88,33 @@ pub const ADDRESS_SPACE_MAX: u64 = 256 * 1024 * 1024;
 
 /// Open descriptors: three standard ones, one per scan, two for the row that is being read.
 pub const DESCRIPTORS_MAX: u64 = 64;
+
+/// Bytes of a path that a client can name: the kernel's `PATH_MAX`, without the NUL.
+pub const PATH_BYTES_MAX: usize = 4095;
+
+/// Files that one copy keeps open for its client.
+pub const HANDLES_MAX: usize = 16;
+
+/// Milliseconds after which a handle that nobody reads from is closed.
+pub const HANDLE_IDLE_MS: u64 = 60_000;
+
+/// Bytes of one read: half of the longest frame, so that it fits with everything around it.
+pub const FILE_READ_MAX: usize = 512 * 1024;
+
+/// Bytes of one read unless the request asks otherwise.
+pub const FILE_READ_DEFAULT: usize = 64 * 1024;
+
+/// Bytes of payload of an echo request: below the smallest MTU that IPv6 allows, so that nothing is fragmented.
+pub const PING_SIZE_MAX: usize = 1200;
+
+/// Bytes of payload of an echo request unless it asks otherwise: what ping(8) sends.
+pub const PING_SIZE_DEFAULT: usize = 56;
+
+/// Echo requests that wait for a reply.
+pub const PINGS_MAX: usize = 256;
+
+/// Subscriptions of one copy.
+pub const SUBSCRIPTIONS_MAX: usize = 16;
+
+/// Events that a subscription can be sent before the first `credit` frame, and that wait for credit.
+pub const EVENTS_PENDING_MAX: usize = 64;

@@ -13,35 +13,52 @@ pub enum Op {
     Process,
     /// The process table.
     Processes,
+    /// A file that the policy lists, opened for reading.
+    FileOpen,
+    /// A part of it.
+    FileRead,
+    /// Its handle given back.
+    FileClose,
+    /// An ICMP echo request and its reply.
+    Ping,
+    /// Events as they happen.
+    Subscribe,
 }
 
 /// What a copy of the program is installed for. A role has its own file, capabilities and seccomp table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Processes and kernel state, read only.
+    /// Processes, kernel state and listed files, read only.
     Proc,
+    /// The network.
+    Net,
 }
 
 impl Role {
+    /// Both.
+    pub const ALL: &[Self] = &[Self::Proc, Self::Net];
+
     /// The name, in `hello` and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Proc => "proc",
+            Self::Net => "net",
         }
     }
 
     /// The role of that name.
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        (name == b"proc").then_some(Self::Proc)
+        Self::ALL.iter().copied().find(|role| role.name().as_bytes() == name)
     }
 
     /// The most that a copy for this role can ever hold.
     #[must_use]
     pub fn capabilities(self) -> &'static [Capability] {
         match self {
-            Self::Proc => &[Capability::SysPtrace, Capability::DacReadSearch],
+            Self::Proc => &[Capability::SysPtrace, Capability::DacReadSearch, Capability::AuditWrite],
+            Self::Net => &[Capability::NetRaw, Capability::NetAdmin, Capability::AuditWrite],
         }
     }
 }
@@ -53,8 +70,8 @@ pub struct OpRow {
     pub op: Op,
     /// The atom in a request.
     pub name: &'static str,
-    /// The role that answers it.
-    pub role: Role,
+    /// The roles that answer it.
+    pub roles: &'static [Role],
     /// Capabilities that it raises while it runs, if it holds them.
     pub capabilities: &'static [Capability],
     /// The key of the policy that grants it; `None` for operations that touch nothing.

@@ -15,10 +15,10 @@ all() ->
                 ++ errnos()).
 
 frames() ->
-    [hello, refused, ok, error, rows, same, req, cancel].
+    [hello, refused, ok, error, rows, same, req, cancel, event, lost].
 
 hello() ->
-    [protocol, version, role, proc, net, operations, features, mdwe, frame_max, reply_max, credit, max_in_flight,
+    [protocol, version, role, proc, net, operations, features, mdwe, landlock, syslog, kernel_audit, frame_max, reply_max, credit, max_in_flight,
      capabilities, sys_ptrace, dac_read_search, setpcap, net_admin, net_raw, audit_write, all, missing, findings,
      policy, ticks_per_s, page_size, boot_time].
 
@@ -37,7 +37,11 @@ operations() ->
     [info, args, requests, errors, bad_frames, rows, in_flight, uptime,
      processes, columns, where, limit, cell_max, min, max, range, prefix,
      started, duration, vanished, denied, cut, truncated, source, procfs, true, false,
-     process, pid, items, undefined].
+     process, pid, items, undefined, redacted,
+     file_open, file_read, file_close, handle, path, offset, length, size, mtime, handles,
+     ping, address, addresses, rtt, ttl,
+     subscribe, topic, subscriptions, audit, seq, time, operation, target, decision, rule, result, granted, loaded,
+     limited, kind, peer, files].
 
 -spec columns() -> [atom(), ...].
 columns() ->
@@ -60,6 +64,6 @@ limits() ->
      unlimited].
 
 errnos() ->
-    [e2big, eacces, eagain, ebadf, ebusy, econnrefused, eexist, efault, efbig, eintr, einval, eio, eisdir, eloop, emfile,
-     enametoolong, enfile, enodev, enoent, enomem, enospc, enosys, enotdir, enotempty, enotty, enxio, eopnotsupp,
-     eoverflow, eperm, epipe, eproto, erange, erofs, espipe, esrch, etimedout].
+    [e2big, eacces, eaddrnotavail, eafnosupport, eagain, ebadf, ebusy, econnrefused, edestaddrreq, eexist, efault, efbig, ehostunreach, eintr, einval, eio, eisdir, eloop, emfile, emsgsize,
+     enametoolong, enetdown, enetunreach, enfile, enobufs, enodev, enoent, enomem, enospc, enosys, enotconn, enotdir, enotempty, enotty, enxio, eopnotsupp,
+     eoverflow, eperm, epipe, eproto, eprotonosupport, erange, erofs, espipe, esrch, etimedout].

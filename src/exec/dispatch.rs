@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use crate::capability::Capabilities;
-use crate::error::RequestError;
+use crate::error::{Denial, RequestError};
 use crate::exec::counters::Counters;
 use crate::exec::output::Output;
 use crate::exec::rows::{RowAnswer, failure};
@@ -12,7 +12,7 @@ use crate::exec::running::Running;
 use crate::ids::RequestId;
 use crate::op::{Op, Role};
 use crate::policy::permit::Permit;
-use crate::policy::{self, Denial, Policy};
+use crate::policy::{self, Policy};
 use crate::proc::action::ReadProcesses;
 use crate::proc::args::{ProcessArgs, ProcessesArgs};
 use crate::proc::scan::{self, Scan};
@@ -129,6 +129,9 @@ fn carry_out(
             let answer = RowAnswer::new(request.id, deadline, Scan::new(permit, args));
             Ok(Outcome::Rows(Box::new(answer)))
         }
+        Op::FileOpen | Op::FileRead | Op::FileClose | Op::Ping | Op::Subscribe => {
+            Err(RequestError::Unsupported(request.row.name.as_bytes().to_vec()))
+        }
     }
 }
 
@@ -149,7 +152,7 @@ fn one_process(
 }
 
 fn denied(denial: Denial) -> RequestError {
-    RequestError::DeniedByPolicy(denial.rule, denial.hint)
+    RequestError::DeniedByPolicy(denial)
 }
 
 /// A frame that was longer than this role takes: its body is skipped, and it is said.

@@ -120,11 +120,9 @@ pub fn begin(start: Start, wanted: Capabilities) -> Result<Fenced, Refusal> {
             "start the BEAM as an ordinary user, or pass --allow-root",
         ));
     }
-    let held = Capabilities::of(&ALL).and_bits(before.permitted);
+    let held = Capabilities::of(Capability::ALL).and_bits(before.permitted);
     Ok(Fenced { start, file, path, held, circumstances, findings })
 }
-
-const ALL: [Capability; 3] = [Capability::SysPtrace, Capability::DacReadSearch, Capability::Setpcap];
 
 fn cut_off() -> Result<(), (&'static str, Errno)> {
     fd::close_inherited().map_err(|e| ("closing inherited descriptors", e))?;
@@ -155,7 +153,7 @@ impl Fenced {
         let lacking = needed.without(self.held);
         if !lacking.is_empty() {
             let grant = grant(self.start.role, wanted);
-            let refusal = cause::explain(&self.circumstances, lacking, &ALL, &grant);
+            let refusal = cause::explain(&self.circumstances, lacking, Capability::ALL, &grant);
             if !self.start.unprivileged {
                 return Err(refusal);
             }

@@ -88,7 +88,7 @@ pub const PROC: &[Row] = &[
 #[must_use]
 pub fn table(role: Role) -> &'static [Row] {
     match role {
-        Role::Proc => PROC,
+        Role::Proc | Role::Net => PROC,
     }
 }
 

@@ -8,6 +8,7 @@
 pub mod permit;
 
 use crate::capability::{Capabilities, Capability};
+use crate::error::Denial;
 use crate::op::Role;
 use crate::proc::action::{ReadProcesses, Tier};
 use permit::Permit;
@@ -68,15 +69,6 @@ impl Policy {
     }
 }
 
-/// Why an action is not allowed: the rule that decides, and what would allow it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Denial {
-    /// The key of the policy.
-    pub rule: &'static str,
-    /// What a person can do about it.
-    pub hint: &'static str,
-}
-
 /// Something that a policy can allow.
 pub trait Action {
     /// Holds the action against the policy. Answers the capabilities that it may raise.
@@ -94,16 +86,13 @@ pub fn authorize<A: Action>(policy: &Policy, held: Capabilities, action: A) -> R
 impl Action for ReadProcesses {
     fn judge(&self, policy: &Policy) -> Result<Capabilities, Denial> {
         if policy.proc_level == ProcLevel::None {
-            return Err(Denial {
-                rule: "proc.level",
-                hint: "the policy grants no process data: level = \"basic\" would",
-            });
+            return Err(Denial::new(
+                "proc.level",
+                "the policy grants no process data: level = \"basic\" would",
+            ));
         }
         if self.reads(Tier::Environ) && !policy.environ {
-            return Err(Denial {
-                rule: "proc.environ",
-                hint: "environments hold secrets; no policy of this version grants them. Leave the column out",
-            });
+            return Err(Denial::new("proc.environ", "environments hold secrets; leave the column out"));
         }
         Ok(self.capabilities())
     }

@@ -9,7 +9,7 @@ pub const ROWS: &[OpRow] = &[
     OpRow {
         op: Op::Process,
         name: "process",
-        role: Role::Proc,
+        roles: &[Role::Proc],
         capabilities: &[Capability::SysPtrace, Capability::DacReadSearch],
         policy_key: Some("proc.level"),
         summary: "one process, item by item",
@@ -17,7 +17,7 @@ pub const ROWS: &[OpRow] = &[
     OpRow {
         op: Op::Processes,
         name: "processes",
-        role: Role::Proc,
+        roles: &[Role::Proc],
         capabilities: &[Capability::SysPtrace, Capability::DacReadSearch],
         policy_key: Some("proc.level"),
         summary: "the process table: columns, conditions, limit",

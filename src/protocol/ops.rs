@@ -2,23 +2,33 @@
 #![forbid(unsafe_code)]
 
 use crate::op::{Op, OpRow, Role};
-use crate::proc;
+use crate::{file, icmp, proc};
 
 /// Operations about the port, in every role.
-const PORT: &[OpRow] = &[OpRow {
-    op: Op::Info,
-    name: "info",
-    role: Role::Proc,
-    capabilities: &[],
-    policy_key: None,
-    summary: "counters of the port",
-}];
+const PORT: &[OpRow] = &[
+    OpRow {
+        op: Op::Info,
+        name: "info",
+        roles: Role::ALL,
+        capabilities: &[],
+        policy_key: None,
+        summary: "counters of the port",
+    },
+    OpRow {
+        op: Op::Subscribe,
+        name: "subscribe",
+        roles: Role::ALL,
+        capabilities: &[],
+        policy_key: None,
+        summary: "events as they happen",
+    },
+];
 
-const TABLE: &[&[OpRow]] = &[PORT, proc::ops::ROWS];
+const TABLE: &[&[OpRow]] = &[PORT, proc::ops::ROWS, file::ops::ROWS, icmp::ops::ROWS];
 
 /// The rows that a role answers.
 pub fn of(role: Role) -> impl Iterator<Item = &'static OpRow> {
-    TABLE.iter().flat_map(|rows| rows.iter()).filter(move |row| row.role == role)
+    TABLE.iter().flat_map(|rows| rows.iter()).filter(move |row| row.roles.contains(&role))
 }
 
 /// The row of that name, if the role answers it.

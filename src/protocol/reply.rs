@@ -1,7 +1,7 @@
 //! Answers, straight into the output buffer.
 #![forbid(unsafe_code)]
 
-use crate::error::{RequestError, Step, Why};
+use crate::error::{Denial, RequestError, Step, Why};
 use crate::ids::RequestId;
 use crate::wire::atoms::{self, Atom};
 use crate::wire::write::Writer;
@@ -60,7 +60,7 @@ fn write_error(w: &mut Writer, error: &RequestError) {
         RequestError::Overloaded => w.atom(atoms::OVERLOADED),
         RequestError::Cancelled => w.atom(atoms::CANCELLED),
         RequestError::NoProcess => w.atom(atoms::ESRCH),
-        RequestError::DeniedByPolicy(rule, hint) => {
+        RequestError::DeniedByPolicy(Denial { rule, hint }) => {
             tagged(w, atoms::DENIED_BY_POLICY, 3);
             w.text(rule);
             w.text(hint);

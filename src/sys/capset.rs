@@ -96,13 +96,13 @@ fn bits(which: CapSet) -> Result<u64, Errno> {
 }
 
 fn members(set: Capabilities) -> CapsHashSet {
-    [Capability::SysPtrace, Capability::DacReadSearch, Capability::Setpcap]
-        .into_iter()
-        .filter(|c| set.has(*c))
-        .map(|c| match c {
-            Capability::SysPtrace => caps::Capability::CAP_SYS_PTRACE,
-            Capability::DacReadSearch => caps::Capability::CAP_DAC_READ_SEARCH,
-            Capability::Setpcap => caps::Capability::CAP_SETPCAP,
-        })
-        .collect()
+    let kernel = |c: Capability| match c {
+        Capability::SysPtrace => caps::Capability::CAP_SYS_PTRACE,
+        Capability::DacReadSearch => caps::Capability::CAP_DAC_READ_SEARCH,
+        Capability::NetRaw => caps::Capability::CAP_NET_RAW,
+        Capability::NetAdmin => caps::Capability::CAP_NET_ADMIN,
+        Capability::AuditWrite => caps::Capability::CAP_AUDIT_WRITE,
+        Capability::Setpcap => caps::Capability::CAP_SETPCAP,
+    };
+    set.among(Capability::ALL).map(kernel).collect()
 }

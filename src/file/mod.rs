@@ -1,0 +1,6 @@
+//! Files that the policy lists: a path is judged (`action`), walked to without following anything (`walk`), and read from
+//! through a handle that its client must give back (`handles`).
+#![forbid(unsafe_code)]
+
+pub mod action;
+pub mod ops;
