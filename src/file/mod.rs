@@ -4,3 +4,4 @@
 
 pub mod action;
 pub mod ops;
+pub mod path;
