@@ -5,3 +5,4 @@
 pub mod action;
 pub mod ops;
 pub mod path;
+pub mod walk;

@@ -8,3 +8,4 @@ pub mod fd;
 pub mod piddir;
 pub mod poll;
 pub mod process;
+pub mod regular;
