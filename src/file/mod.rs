@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod args;
 pub mod ops;
 pub mod path;
 pub mod walk;
