@@ -4,6 +4,7 @@
 
 pub mod action;
 pub mod args;
+pub mod handles;
 pub mod ops;
 pub mod path;
 pub mod walk;
