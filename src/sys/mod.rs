@@ -5,6 +5,7 @@
 pub mod capset;
 pub mod clock;
 pub mod fd;
+pub mod icmp;
 pub mod piddir;
 pub mod poll;
 pub mod process;
