@@ -1,5 +1,6 @@
-//! Echo requests: what is asked (`args`, `action`), what travels (`echo`), which requests wait for a reply (`pings`).
+//! Echo requests: what is asked (`action`), what travels (`echo`).
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod echo;
 pub mod ops;
