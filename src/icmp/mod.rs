@@ -1,6 +1,8 @@
-//! Echo requests: what is asked (`action`), what travels (`echo`).
+//! Echo requests: what is asked (`args`, `action`), what travels (`echo`), what is answered (`reply`).
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod args;
 pub mod echo;
 pub mod ops;
+pub mod reply;
