@@ -3,6 +3,7 @@
 -module(portcullis_checklist_SUITE).
 -compile([export_all, nowarn_export_all]).
 
+-include_lib("kernel/include/file.hrl").
 -include_lib("stdlib/include/assert.hrl").
 
 -define(LONG, <<"0123456789abcdefghijklmnopqrstuvwxyz">>).
@@ -131,17 +132,21 @@ unexpected_holders(_) ->
 %% --- the checks -----------------------------------------------------------------------------------------------------
 
 policy(Config) ->
-    Status = fun(File) -> #{status := Status} = portcullis_checklist:policy(File), Status end,
-    File = file(Config, "policy.toml", "", 8#644),
-    Roots = os:cmd("id -u") =:= "0\n",
-    ?assertEqual(case Roots of true -> ok; false -> problem end, Status(File)),
-    ?assertEqual(problem, Status(file(Config, "writable.toml", "", 8#666))),
+    Check = fun(File) -> portcullis_checklist:policy(File, file:read_file_info(File, [raw])) end,
+    Status = fun(File) -> #{status := Status} = Check(File), Status end,
+    Root = os:cmd("id -u") =:= "0\n",
+    ?assertEqual(case Root of true -> ok; false -> problem end, Status(file(Config, "policy.toml", "", 8#644))),
     ?assertEqual(problem, Status(proplists:get_value(priv_dir, Config))),
     ?assertEqual(warning, Status("/nonexistent/policy.toml")),
     ?assertEqual(warning, Status("/etc/passwd/policy.toml")),
-    %% A file of root's that only root writes to.
+    %% A file of root's that only root writes to, and what becomes of it with other modes.
     ?assertEqual(ok, Status("/etc/passwd")),
-    #{fix := Fix} = portcullis_checklist:policy("/nonexistent/policy.toml"),
+    {ok, Info} = file:read_file_info("/etc/passwd", [raw]),
+    [?assertMatch({Mode, #{status := Expected}},
+                  {Mode, portcullis_checklist:policy("/p", {ok, Info#file_info{mode = 8#100000 bor Mode}})})
+     || {Mode, Expected} <- [{8#600, ok}, {8#644, ok}, {8#755, ok}, {8#664, problem}, {8#646, problem}, {8#602, problem}]],
+    ?assertMatch(#{status := problem}, portcullis_checklist:policy("/p", {ok, Info#file_info{uid = 1}})),
+    #{fix := Fix} = Check("/nonexistent/policy.toml"),
     ?assertEqual(<<"sudo install -D -o root -g root -m 0644 priv/policy.toml /nonexistent/policy.toml">>, Fix).
 
 log(Config) ->

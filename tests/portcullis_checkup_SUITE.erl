@@ -13,7 +13,7 @@ suite() ->
 all() ->
     [options_of_holders, holders, other_programs, holders_of_root, restarts, restarts_after_a_kill, no_server,
      open_node, bound_node, other_nodes, silent_epmd, peers, peers_from_elsewhere, peers_through_ipv6,
-     tables_of_this_host, fixes_of_distribution, tls, not_distributed,
+     tables_of_this_host, fixes_of_distribution, fix_of_epmd, tls, not_distributed,
      cookies, cookie_of_otp, cookies_and_no_files, cookie_fixes, command_line_cookie, cookie_of_xdg,
      whole, wrong_options, last_lines, printed].
 
@@ -294,6 +294,18 @@ fixes_of_distribution(Config) ->
     ?assertEqual({ok, none}, typed(Config, Loopback)),
     ?assertEqual({problem, ok}, typed(Config, Range)),
     ?assertEqual({problem, ok}, typed(Config, Fixed)).
+
+fix_of_epmd(_) ->
+    {_, _, Number} = epmd([]),
+    Environment = [{"ERL_EPMD_PORT", integer_to_list(Number)}],
+    Peer = node(#{}, undefined, [], Environment),
+    #{status := warning, fix := Fix} = check(epmd, peer_checks(Peer)),
+    _ = os:cmd("export ERL_EPMD_PORT=" ++ integer_to_list(Number) ++ "; " ++ unicode:characters_to_list(Fix)),
+    [#{status := ok}] = wait(fun() -> [Check || #{status := ok} = Check <- [check(epmd, peer_checks(Peer))]] end),
+    [#{service := epmd}] = wait(fun() -> element(2, call(Peer, distribution_listeners)) end),
+    _ = os:cmd("ERL_EPMD_PORT=" ++ integer_to_list(Number) ++ " epmd -kill"),
+    ?assertEqual({ok, []}, call(Peer, distribution_listeners)),
+    ok = peer:stop(Peer).
 
 %% Both options of the line that the fix has, with a certificate.
 tls(Config) ->

@@ -3,7 +3,7 @@
 -module(portcullis_checklist).
 
 -export([user/2, no_server/0, restarts/1, holders/1, distribution/3, cookies/2]).
--export([host/0, policy/1, log/1, core_dumps/2, confinement/2, installed/4]).
+-export([host/0, policy/2, log/1, core_dumps/2, confinement/2, installed/4]).
 
 -include_lib("kernel/include/file.hrl").
 
@@ -105,8 +105,8 @@ epmd([]) -> [good(epmd, <<"cannot be reached from the network">>)];
 epmd(Open) ->
     [warning(epmd,
              text("epmd listens on ~ts: it names the nodes of this host, and their ports, to anybody", [places(Open)]),
-             <<"epmd -kill; ERL_EPMD_ADDRESS=127.0.0.1 epmd -daemon   "
-               "# in the unit: Environment=ERL_EPMD_ADDRESS=127.0.0.1; in a socket unit: ListenStream=127.0.0.1:4369">>)].
+             <<"epmd -kill && ERL_EPMD_ADDRESS=127.0.0.1 epmd -daemon   # while no node runs; "
+               "in the unit: Environment=ERL_EPMD_ADDRESS=127.0.0.1; in a socket unit: ListenStream=127.0.0.1:4369">>)].
 
 neighbours([]) -> [];
 neighbours(Open) ->
@@ -155,9 +155,11 @@ cookie(_, unreadable, #{file := File}) ->
 cookie(Alive, Fault, #{file := File, mode := Mode, uid := Uid, size := Size}) ->
     {Message, Fix} = case Fault of
         mode ->
-            {text("~ts has mode ~4.8.0b: others than its owner may use it", [File, Mode]), text("chmod 400 ~ts", [File])};
+            {text("~ts has mode ~4.8.0b: others than its owner may use it", [File, Mode]),
+             text("chmod 400 ~ts", [File])};
         owner ->
-            {text("~ts belongs to ~ts", [File, portcullis_host:user_name(Uid)]), text("sudo chown $(id -u) ~ts", [File])};
+            {text("~ts belongs to ~ts", [File, portcullis_host:user_name(Uid)]),
+             text("sudo chown $(id -u) ~ts", [File])};
         made_by_otp ->
             {text("~ts was made by OTP itself, with a generator that is not for secrets", [File]), renew(File)};
         short ->
@@ -177,7 +179,7 @@ renew(File) ->
 
 -spec host() -> [portcullis_doctor:check(), ...].
 host() ->
-    [policy(?POLICY), log("/dev/log"),
+    [policy(?POLICY, file:read_file_info(?POLICY, [raw])), log("/dev/log"),
      core_dumps(file:read_file("/proc/self/limits"), file:read_file("/proc/sys/kernel/core_pattern")),
      confinement(file:read_file("/sys/kernel/security/lsm"), file:read_file("/proc/self/attr/current")),
      installed(auditd, ["/usr/sbin/auditd", "/sbin/auditd"], <<"nothing records what privileged programs do">>,
@@ -185,23 +187,21 @@ host() ->
      installed(integrity, ["/usr/bin/aide", "/usr/sbin/tripwire"], <<"nothing watches installed files for changes">>,
                <<"sudo apt-get install aide && sudo aideinit">>)].
 
--spec policy(file:filename_all()) -> portcullis_doctor:check().
-policy(File) ->
-    case file:read_file_info(File, [raw]) of
-        {ok, #file_info{type = regular, uid = 0, mode = Mode}} when Mode band 8#022 =:= 0 ->
-            good(policy_file, text("~ts, mode ~4.8.0b", [File, Mode band 8#7777]));
-        {ok, #file_info{type = regular, uid = Uid, mode = Mode}} ->
-            problem(policy_file, text("~ts has mode ~4.8.0b, owner ~ts: others than root may change it",
-                                      [File, Mode band 8#7777, portcullis_host:user_name(Uid)]),
-                    text("sudo chown root:root ~ts && sudo chmod 0644 ~ts", [File, File]));
-        {ok, #file_info{}} -> problem(policy_file, text("~ts is not a file", [File]), text("ls -ld ~ts", [File]));
-        {error, enoent} ->
-            warning(policy_file, text("no ~ts: without it only what every user may see is answered", [File]),
-                    text("sudo install -D -o root -g root -m 0644 priv/policy.toml ~ts", [File]));
-        {error, Why} ->
-            warning(policy_file, text("~ts cannot be looked at: ~ts", [File, file:format_error(Why)]),
-                    text("namei -l ~ts", [File]))
-    end.
+-spec policy(file:filename_all(), {ok, file:file_info()} | {error, atom()}) -> portcullis_doctor:check().
+policy(File, {ok, #file_info{type = regular, uid = 0, mode = Mode}}) when Mode band 8#022 =:= 0 ->
+    good(policy_file, text("~ts, mode ~4.8.0b", [File, Mode band 8#7777]));
+policy(File, {ok, #file_info{type = regular, uid = Uid, mode = Mode}}) ->
+    problem(policy_file, text("~ts has mode ~4.8.0b, owner ~ts: others than root may change it",
+                              [File, Mode band 8#7777, portcullis_host:user_name(Uid)]),
+            text("sudo chown root:root ~ts && sudo chmod 0644 ~ts", [File, File]));
+policy(File, {ok, #file_info{}}) ->
+    problem(policy_file, text("~ts is not a file", [File]), text("ls -ld ~ts", [File]));
+policy(File, {error, enoent}) ->
+    warning(policy_file, text("no ~ts: without it only what every user may see is answered", [File]),
+            text("sudo install -D -o root -g root -m 0644 priv/policy.toml ~ts", [File]));
+policy(File, {error, Why}) ->
+    warning(policy_file, text("~ts cannot be looked at: ~ts", [File, file:format_error(Why)]),
+            text("namei -l ~ts", [File])).
 
 %% Where syslog(3) writes to. Whether somebody reads it cannot be seen from here.
 -spec log(file:filename_all()) -> portcullis_doctor:check().
