@@ -293,6 +293,11 @@ fixes_of_distribution(Config) ->
     [Range, Fixed] = commands(maps:get(fix, check(dist_ports, Checks))),
     ?assertEqual({ok, none}, typed(Config, Loopback)),
     ?assertEqual({problem, ok}, typed(Config, Range)),
+    Ranged = node(Config, ranged, tl(string:lexemes(Range, " ")), []),
+    ?assertMatch(#{ports := {9100, 9200}}, call(Ranged, distribution_range)),
+    {ok, #{port := Port}} = this_node(Ranged),
+    ?assert(Port >= 9100 andalso Port =< 9200),
+    ok = peer:stop(Ranged),
     ?assertEqual({problem, ok}, typed(Config, Fixed)).
 
 fix_of_epmd(_) ->
