@@ -307,7 +307,7 @@ fix_of_epmd(_) ->
     #{status := warning, fix := Fix} = check(epmd, peer_checks(Peer)),
     _ = os:cmd("export ERL_EPMD_PORT=" ++ integer_to_list(Number) ++ "; " ++ unicode:characters_to_list(Fix)),
     [#{status := ok}] = wait(fun() -> [Check || #{status := ok} = Check <- [check(epmd, peer_checks(Peer))]] end),
-    [#{service := epmd}] = wait(fun() -> element(2, call(Peer, distribution_listeners)) end),
+    [#{service := epmd, open := false}] = wait(fun() -> element(2, call(Peer, distribution_listeners)) end),
     _ = os:cmd("ERL_EPMD_PORT=" ++ integer_to_list(Number) ++ " epmd -kill"),
     ?assertEqual({ok, []}, call(Peer, distribution_listeners)),
     ok = peer:stop(Peer).
@@ -323,8 +323,10 @@ tls(Config) ->
         true ->
             Terms = [{server, [{certfile, Certificate}, {keyfile, Key}]}, {client, [{verify, verify_none}]}],
             ok = file:write_file(Options, io_lib:format("~p.", [Terms])),
-            Command = "erl -proto_dist inet_tls -ssl_dist_optfile " ++ Options,
-            ?assertEqual({ok, warning}, typed(Config, Command)),
+            Plain = node(Config, plain, [], []),
+            [_, Command] = commands(maps:get(fix, check(distribution, peer_checks(Plain)))),
+            ok = peer:stop(Plain),
+            ?assertEqual({ok, warning}, typed(Config, lists:flatten(string:replace(Command, "FILE", Options)))),
             %% What net_kernel takes for plain TCP.
             Twice = node(Config, twice, ["-proto_dist", "inet_tls", "-proto_dist", "inet_tls"], []),
             ?assertMatch(#{tls := false}, call(Twice, distribution_range)),
