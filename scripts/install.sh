@@ -5,6 +5,9 @@ set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/scripts/lib.sh"
 
+# The port knows no other place (src/policy/file.rs).
+POLICY=/etc/portcullis/policy.toml
+
 usage() {
     cat <<'END'
 usage: sh scripts/install.sh [option...]
@@ -12,9 +15,11 @@ usage: sh scripts/install.sh [option...]
   --group GROUP   who may start the port (default: as the installed file has it, else the group of the user behind
                   sudo)
   --level LEVEL   basic (default): cap_sys_ptrace, for what the kernel shows to debuggers only
-                  full: cap_dac_read_search too, "can read everything". The file is the ceiling, the policy
-                  decides: the built-in one keeps to basic, and drops it at the start
+                  full: cap_dac_read_search too, "can read everything". The file is the ceiling; what is kept of
+                  it, /etc/portcullis/policy.toml decides
+  --audit         cap_audit_write too, for records in the kernel's audit log
   --role ROLES    proc (default), net, or proc,net
+  --no-policy     do not put an example policy in place. One that is there is never touched
   --dest DIR      where to (default: /usr/local/libexec/portcullis)
   --binary FILE   what to install (default: priv/portcullis, see scripts/build-port.sh)
   --uninstall     removes what this script installed
@@ -22,10 +27,12 @@ END
 }
 
 parse() {
-    group='' level=basic roles=proc dest=/usr/local/libexec/portcullis binary='' uninstall=no
+    group='' level=basic roles=proc dest=/usr/local/libexec/portcullis binary='' uninstall=no audit='' policy=yes
     while [ $# -gt 0 ]; do
         case $1 in
         --uninstall) uninstall=yes ;;
+        --audit) audit=,cap_audit_write ;;
+        --no-policy) policy=no ;;
         --help | -h)
             usage
             exit 0
@@ -55,9 +62,9 @@ parse() {
 # locking the doors at the start; the port drops it before it reads the first request.
 capabilities_of() {
     case $1:$level in
-    proc:basic) say cap_setpcap,cap_sys_ptrace=p ;;
-    proc:full) say cap_setpcap,cap_sys_ptrace,cap_dac_read_search=p ;;
-    net:basic | net:full) say cap_setpcap,cap_net_admin=p ;;
+    proc:basic) say "cap_setpcap,cap_sys_ptrace$audit=p" ;;
+    proc:full) say "cap_setpcap,cap_sys_ptrace,cap_dac_read_search$audit=p" ;;
+    net:basic | net:full) say "cap_setpcap,cap_net_admin,cap_net_raw$audit=p" ;;
     *) die "unknown role or level: $1, $level (roles: proc, net; levels: basic, full)" ;;
     esac
 }
@@ -74,15 +81,11 @@ choose_group() {
     group=${found%%:*}
 }
 
-choose_binary() { # ROLE
+choose_binary() {
     source=$binary
     if [ -z "$source" ]; then
-        case $1 in
-        proc) source=$ROOT/priv/portcullis ;;
-        net) source=$ROOT/priv/portcullis-net ;;
-        esac
+        source=$ROOT/priv/portcullis
     fi
-    if [ "$1" = net ] && [ ! -e "$source" ]; then die "role net: this version has no program for it"; fi
     [ -f "$source" ] || die "there is no $source: build it with sh scripts/build-port.sh, or name it with --binary"
 }
 
@@ -123,7 +126,7 @@ check_reachable() {
 install_role() { # ROLE
     caps=$(capabilities_of "$1")
     file=$dest/portcullis-$1
-    choose_binary "$1"
+    choose_binary
     new=$(mktemp "$dest/.portcullis-$1.XXXXXX")
     trap 'rm -f -- "$new"' EXIT
     trap 'exit 130' INT TERM
@@ -154,6 +157,27 @@ verify() { # FILE CAPABILITIES
     cmp -s -- "$source" "$1" || die "$source changed while it was copied: try again"
 }
 
+# One that is there is root's decision, and stays. The directories were closed to others before.
+install_policy() {
+    [ "$policy" = yes ] || return 0
+    if [ -e "$POLICY" ] || [ -L "$POLICY" ]; then
+        say "policy     $POLICY is there and stays as it is"
+        return 0
+    fi
+    bad=$(unsafe_above "$(dirname -- "$POLICY")")
+    [ -z "$bad" ] || die "$bad can be changed by others than root: the port would refuse a policy below it"
+    install -d -o root -g root -m 0755 -- "$(dirname -- "$POLICY")"
+    new=$(mktemp "$POLICY.XXXXXX")
+    trap 'rm -f -- "$new"' EXIT
+    cat -- "$ROOT/priv/policy.toml" >"$new"
+    chmod 0644 "$new"
+    # Not -f: if one has come meanwhile, it stays.
+    mv -n -- "$new" "$POLICY"
+    rm -f -- "$new"
+    trap - EXIT
+    say "policy     $POLICY: an example; it decides what the port does"
+}
+
 report() {
     say "who may start it: root and the members of $group ($(members))"
     say "add one:          usermod -aG $group USER, then restart the BEAM (groups are read at login)"
@@ -175,6 +199,7 @@ remove() {
     done
     rm -f -- "$dest"/.portcullis-*
     if [ -d "$dest" ]; then rmdir -- "$dest" 2>/dev/null || note "$dest is not empty and stays"; fi
+    if [ -e "$POLICY" ]; then note "$POLICY is yours and stays: sudo rm -r $(dirname -- "$POLICY")"; fi
     say "ports that run keep running until their BEAM ends"
 }
 
@@ -187,9 +212,10 @@ main() {
     fi
     command -v setcap >/dev/null || die "needs setcap: apt-get install libcap2-bin"
     choose_group
-    for role in $roles; do choose_binary "$role"; done
+    choose_binary
     check_destination
     for role in $roles; do install_role "$role"; done
+    install_policy
     report
 }
 

@@ -120,19 +120,28 @@ pub enum Why {
     NotComparable(&'static str),
 }
 
-/// Why an action is not allowed: the rule that decides, and the line of the policy that would allow it.
+/// Why an action is not allowed: the rule that decides, and what a person can do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
     /// The key of the policy.
     pub rule: &'static str,
-    /// What a person can do about it.
+    /// What is wrong, and what to do.
     pub hint: String,
+    /// The line of the policy that would allow it, and the section that it belongs to.
+    pub grant: Option<(&'static str, String)>,
 }
 
 impl Denial {
-    /// A denial by `rule`.
+    /// A denial that no line of a policy would lift.
     pub fn new(rule: &'static str, hint: impl Into<String>) -> Self {
-        Self { rule, hint: hint.into() }
+        Self { rule, hint: hint.into(), grant: None }
+    }
+
+    /// A denial that `line` in `section` of the file at `path` would lift.
+    #[must_use]
+    pub fn needs(rule: &'static str, path: &str, section: &'static str, line: String) -> Self {
+        let hint = format!("{path} does not grant it; under {section} this would: {line}");
+        Self { rule, hint, grant: Some((section, line)) }
     }
 }
 

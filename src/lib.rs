@@ -12,14 +12,19 @@ pub mod ids;
 pub mod limits;
 pub mod measure;
 pub mod op;
+pub mod quote;
+pub mod rate;
 
 pub mod sys;
 
 pub mod wire;
 
+pub mod audit;
 pub mod file;
 pub mod icmp;
+pub mod nft;
 pub mod proc;
+pub mod sysctl;
 
 pub mod protocol;
 

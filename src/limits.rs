@@ -116,5 +116,8 @@ pub const PINGS_MAX: usize = 256;
 /// Subscriptions of one copy.
 pub const SUBSCRIPTIONS_MAX: usize = 16;
 
-/// Events that a subscription can be sent before the first `credit` frame, and that wait for credit.
-pub const EVENTS_PENDING_MAX: usize = 64;
+/// Events that a subscription is sent before the first `credit` frame.
+pub const EVENTS_INITIAL: u32 = 64;
+
+/// Records of refusals that are written in a second: enough to see what happens, too few to fill a disk.
+pub const AUDIT_REFUSALS_PER_S: u64 = 100;

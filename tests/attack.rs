@@ -205,7 +205,7 @@ fn a_quoted_path_is_one_word_in_every_shell() {
         b"/a\\'b\n",
         b"/a\xff",
     ] {
-        let line = format!("printf %s {}", portcullis::harden::quote::shell(path));
+        let line = format!("printf %s {}", portcullis::quote::shell(path));
         for shell in ["sh", "dash", "bash"] {
             let Ok(output) = Command::new(shell).args(["-c", &line]).output() else { continue };
             assert_eq!(output.stdout, path, "{shell}: {line}");

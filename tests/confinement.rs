@@ -55,7 +55,10 @@ fn it_keeps_nothing_of_what_it_inherited() {
         .map(|e| e.unwrap().file_name().into_string().unwrap())
         .collect();
     open.sort();
-    assert_eq!(open, ["0", "1", "2"]);
+    // 3 is the socket of the audit trail.
+    assert_eq!(open, ["0", "1", "2", "3"]);
+    let trail = std::fs::read_link(format!("{proc}/fd/3")).unwrap();
+    assert!(trail.to_str().unwrap().starts_with("socket:"), "{trail:?}");
     let environ = std::fs::read(format!("{proc}/environ")).unwrap();
     assert!(environ.iter().all(|b| *b == 0), "{}", String::from_utf8_lossy(&environ));
     assert_eq!(std::fs::read_link(format!("{proc}/cwd")).unwrap().to_str(), Some("/"));

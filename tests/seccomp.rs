@@ -1,13 +1,13 @@
 //! Every system call against the table, for real: a child takes the filter and makes the call. What is not in the table
 //! must kill it; what is must pass with the arguments that its row allows and kill it with others.
 #![allow(unsafe_code, reason = "forks and makes system calls by number")]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by them")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by them")]
 #![cfg(target_arch = "x86_64")]
 
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, fork};
-use portcullis::harden::seccomp::{self, Is};
+use portcullis::harden::seccomp::{self, Is, Row};
 use portcullis::op::Role;
 
 /// Above the last call of any kernel that this runs on; numbers that no kernel has are forbidden like the others.
@@ -18,13 +18,13 @@ const LAST: i64 = 480;
 const PROBES: [i64; 2] = [335, 336];
 
 /// How a child ended that took the filter and made this call, with arguments that do no harm.
-fn call(number: i64, arguments: [i64; 6]) -> WaitStatus {
+fn call(role: Role, number: i64, arguments: [i64; 6]) -> WaitStatus {
     // SAFETY: the child calls nothing but prctl, the system call in question and exit_group.
     match unsafe { fork() }.unwrap() {
         ForkResult::Parent { child } => waitpid(child, None).unwrap(),
         ForkResult::Child => {
             let [a, b, c, d, e, f] = arguments;
-            let code = if seccomp::apply(Role::Proc).is_ok() { 0 } else { 1 };
+            let code = if seccomp::apply(role).is_ok() { 0 } else { 1 };
             // SAFETY: the pointers among the arguments are null or numbers that no mapping has; the kernel answers EFAULT.
             unsafe {
                 if code == 0 {
@@ -50,49 +50,66 @@ const HARMLESS: [i64; 6] = [-1, 0, 0, 0, 0, 0];
 
 #[test]
 fn a_call_that_has_no_row_kills() {
-    let rows = seccomp::table(Role::Proc);
-    let mut forbidden = 0;
-    for number in (0..=LAST).filter(|n| rows.iter().all(|row| row.number != *n) && !PROBES.contains(n)) {
-        let status = call(number, HARMLESS);
-        assert!(killed(status), "call {number} is not in the table and passes: {status:?}");
-        forbidden += 1;
+    for role in Role::ALL.iter().copied() {
+        let rows: Vec<&Row> = seccomp::table(role).collect();
+        let mut forbidden = 0;
+        for number in (0..=LAST).filter(|n| rows.iter().all(|row| row.number != *n) && !PROBES.contains(n)) {
+            let status = call(role, number, HARMLESS);
+            assert!(killed(status), "call {number} is not in the table and passes: {status:?}");
+            forbidden += 1;
+        }
+        println!("role {}: {forbidden} calls kill, {} are reachable", role.name(), rows.len());
+        assert!(rows.len() <= 40);
     }
-    println!("{forbidden} calls kill, {} are reachable", rows.len());
-    assert!(rows.len() <= 40);
 }
 
 #[test]
 fn a_row_lets_its_call_pass_and_only_with_its_arguments() {
-    for row in seccomp::table(Role::Proc) {
-        let mut arguments = HARMLESS;
-        if row.number == libc::SYS_poll {
-            arguments = [0, 0, 0, 0, 0, 0];
+    for role in Role::ALL.iter().copied() {
+        for row in seccomp::table(role) {
+            row_passes_with_its_arguments_only(role, row);
         }
-        // The first alternative, with everything in it as it must be.
-        for is in row.rules.first().copied().unwrap_or_default() {
+    }
+}
+
+fn row_passes_with_its_arguments_only(role: Role, row: &Row) {
+    let mut arguments = HARMLESS;
+    if row.number == libc::SYS_poll {
+        arguments = [0, 0, 0, 0, 0, 0];
+    }
+    // Each alternative, with everything in it as it must be.
+    for all in row.rules {
+        let mut right = arguments;
+        for is in *all {
             if let Is::Value(argument, value) = *is {
-                arguments[usize::from(argument)] = i64::try_from(value).unwrap();
+                right[usize::from(argument)] = i64::try_from(value).unwrap();
             }
         }
-        if row.number != libc::SYS_exit_group {
-            assert!(passed(call(row.number, arguments)), "{} does not pass", row.name);
-        }
-        for is in row.rules.iter().flat_map(|all| all.iter()) {
-            match *is {
-                Is::Value(argument, _) => {
-                    let mut wrong = arguments;
-                    wrong[usize::from(argument)] = 7777;
-                    assert!(killed(call(row.number, wrong)), "{} passes with {wrong:?}", row.name);
-                }
-                Is::Without(argument, bits) => {
-                    for bit in (0..32).map(|n| 1_i64 << n).filter(|b| u64::try_from(*b).unwrap() & bits != 0)
-                    {
-                        let mut wrong = arguments;
-                        wrong[usize::from(argument)] |= bit;
-                        assert!(killed(call(row.number, wrong)), "{} passes with bit {bit:#x}", row.name);
-                    }
-                }
+        assert!(passed(call(role, row.number, right)), "{} does not pass with {right:?}", row.name);
+        for is in *all {
+            for wrong in broken(right, is) {
+                assert!(killed(call(role, row.number, wrong)), "{} passes with {wrong:?}", row.name);
             }
         }
+    }
+    if row.rules.is_empty() && row.number != libc::SYS_exit_group {
+        assert!(passed(call(role, row.number, arguments)), "{} does not pass", row.name);
+    }
+}
+
+/// Arguments that break one condition.
+fn broken(right: [i64; 6], is: &Is) -> Vec<[i64; 6]> {
+    let with = |argument: u8, change: &dyn Fn(i64) -> i64| {
+        let mut wrong = right;
+        wrong[usize::from(argument)] = change(wrong[usize::from(argument)]);
+        wrong
+    };
+    match *is {
+        Is::Value(argument, _) => vec![with(argument, &|_| 7777), with(argument, &|_| -1)],
+        Is::Without(argument, bits) => (0..32)
+            .map(|n| 1_i64 << n)
+            .filter(|b| u64::try_from(*b).unwrap() & bits != 0)
+            .map(|bit| with(argument, &|value| value | bit))
+            .collect(),
     }
 }

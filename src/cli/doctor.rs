@@ -8,14 +8,14 @@ use std::process::ExitCode;
 
 use nix::errno::Errno;
 
-use crate::capability::Capability;
+use crate::capability::{Capabilities, Capability};
 use crate::cli::options::Asked;
 use crate::error::{Reason, Refusal};
 use crate::harden::cause::{self, Circumstances};
-use crate::harden::quote::shell;
-use crate::harden::{grant, own_file};
-use crate::policy::Policy;
+use crate::harden::{grant, own_file, usual};
+use crate::policy::file;
 use crate::proc::hidden;
+use crate::quote::shell;
 use crate::sys::{capset, fd};
 
 /// Looks, prints, and answers with the exit status.
@@ -28,6 +28,13 @@ pub fn run(asked: &Asked) -> ExitCode {
         super::say(
             "note: /proc is mounted with hidepid; without cap_sys_ptrace only your own processes are seen\n\n",
         );
+    }
+    if file::read(file::PATH) == Ok(None) {
+        super::say(&format!(
+            "note: there is no {}: the port answers what every user may see and holds no capability\n   \
+             to change it: sudo sh scripts/install.sh ...   # in the source; puts an example there\n\n",
+            file::PATH
+        ));
     }
     if findings.is_empty() {
         super::say(&format!("ok: {} is installed as it should be\n", shell(&path)));
@@ -44,8 +51,9 @@ pub fn run(asked: &Asked) -> ExitCode {
 
 fn examine(asked: &Asked) -> Result<(Vec<u8>, Vec<Refusal>), Refusal> {
     let (file, path) = open(asked).map_err(|e| unreadable(asked, e))?;
-    let wanted = Policy::builtin().capabilities(asked.role);
-    let grant = grant(asked.role, wanted);
+    let policy = file::load();
+    let wanted = policy.as_ref().map_or(Capabilities::NONE, |p| p.capabilities(asked.role));
+    let grant = grant(asked.role, usual(asked.role).or(wanted));
     let facts = own_file::gather(&file, path.clone()).map_err(|e| unreadable(asked, e))?;
     let mut findings = own_file::judge(&facts, &grant);
     let bounding = capset::read().map_err(|e| unreadable(asked, e))?.bounding;
@@ -53,13 +61,13 @@ fn examine(asked: &Asked) -> Result<(Vec<u8>, Vec<Refusal>), Refusal> {
     // What a start from here would lack: the kernel gives the file's set, cut by the bounding set, unless it ignores both.
     let ignored = around.no_new_privileges || around.nosuid || around.user_namespace;
     let would_get = if ignored { 0 } else { around.granted.unwrap_or(0) & around.bounding };
-    let needed = wanted.or(crate::capability::Capabilities::of(&[Capability::Setpcap]));
+    let needed = wanted.or(Capabilities::of(&[Capability::Setpcap]));
     let lacking = needed.without(needed.and_bits(would_get));
     if !lacking.is_empty() {
-        let all = [Capability::SysPtrace, Capability::DacReadSearch, Capability::Setpcap];
-        findings.push(cause::explain(&around, lacking, &all, &grant));
+        findings.push(cause::explain(&around, lacking, Capability::ALL, &grant));
     }
     own_file::close_the_directory_first(&mut findings);
+    findings.extend(policy.err());
     // What has to be done first is said first.
     findings.sort_by_key(|f| f.reason != Reason::DirectoryWritable);
     Ok((path, findings))

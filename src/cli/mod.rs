@@ -3,6 +3,7 @@
 
 mod doctor;
 mod options;
+mod policy;
 mod port;
 
 use std::io::Write;
@@ -15,18 +16,26 @@ use options::Command;
 const HELP: &str = "\
 portcullis: privileged questions for the BEAM, asked through a port
 
-usage: portcullis port --role proc [--unprivileged] [--allow-root]
-       portcullis doctor [--role proc] [FILE]
+usage: portcullis port --role proc|net [--unprivileged] [--allow-root]
+       portcullis doctor [--role proc|net] [FILE]
+       portcullis policy check [FILE]
+       portcullis policy explain [--policy FILE] OPERATION [ARGUMENT...]
+       portcullis policy suggest [--policy FILE] [LOG]
        portcullis --help | --version
 
 port      serves one BEAM on stdin and stdout: {packet, 4} frames of External Term Format. Started by open_port, not
           by hand; the protocol is in docs/protocol.md.
-  --role proc      what to serve: processes and kernel state, read only
+  --role           what to serve: proc (processes, listed files; read only) or net (ping)
   --unprivileged   give up every capability first; problems of the installation are then told, not fatal
   --allow-root     serve although the user is root
 
 doctor    says what is wrong with the installed FILE (or with this program's own), why, and what to type.
           Exit status 0: nothing is wrong; 1: something is.
+
+policy    reads /etc/portcullis/policy.toml, which decides what the port does, or another FILE.
+  check            the policy in words, or its mistakes with line and column (exit status 1)
+  explain          which line allows an operation (0), or which line would (1)
+  suggest          lines that would grant what the records in LOG (or stdin) were refused
 ";
 
 /// Runs the program.
@@ -43,7 +52,14 @@ pub fn run() -> ExitCode {
             say(concat!("portcullis ", env!("CARGO_PKG_VERSION"), "\n"));
             ExitCode::SUCCESS
         }
-        Ok(Command::Doctor(asked)) => doctor::run(&asked),
+        Ok(Command::Doctor(asked)) => {
+            give_up_capabilities();
+            doctor::run(&asked)
+        }
+        Ok(Command::Policy(command)) => {
+            give_up_capabilities();
+            policy::run(&command)
+        }
         Ok(Command::Port(start)) => port::run(start),
         Err(refusal) => port::refuse(&refusal),
     }
@@ -57,6 +73,11 @@ fn on_panic(panic: &std::panic::PanicHookInfo<'_>) {
     }
     complain(&format!("portcullis: internal error, please report it: {panic}\n"));
     process::exit_now(Reason::Internal.code());
+}
+
+/// What only looks needs none of what the file grants. That it failed is no reason not to look: nothing here raises any.
+fn give_up_capabilities() {
+    let _ = crate::sys::capset::keep_only(crate::capability::Capabilities::NONE);
 }
 
 /// To stdout. Who closed it does not want to read it.

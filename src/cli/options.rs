@@ -3,8 +3,8 @@
 
 use crate::error::{Reason, Refusal};
 use crate::harden::Start;
-use crate::harden::quote::shell;
 use crate::op::Role;
+use crate::quote::shell;
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -15,8 +15,30 @@ pub enum Command {
     Version,
     /// `doctor`.
     Doctor(Asked),
+    /// `policy`.
+    Policy(PolicyCommand),
     /// `port`.
     Port(Start),
+}
+
+/// What `policy` is asked.
+#[derive(Debug)]
+pub struct PolicyCommand {
+    /// Which file; the installed one, if `None`.
+    pub file: Option<Vec<u8>>,
+    /// What about it.
+    pub ask: Ask,
+}
+
+/// A question about a policy.
+#[derive(Debug)]
+pub enum Ask {
+    /// What it says.
+    Check,
+    /// Whether it grants an operation, given as words.
+    Explain(Vec<Vec<u8>>),
+    /// What it lacks, by this log; stdin, if `None`.
+    Suggest(Option<Vec<u8>>),
 }
 
 /// What `doctor` is to look at.
@@ -35,6 +57,7 @@ pub fn parse(arguments: &[Vec<u8>]) -> Result<Command, Refusal> {
         Some(b"--help" | b"-h" | b"help") => Ok(Command::Help),
         Some(b"--version" | b"-V") => Ok(Command::Version),
         Some(b"doctor") => doctor(rest).map(Command::Doctor),
+        Some(b"policy") => policy(rest).map(Command::Policy),
         Some(b"port") => port(rest).map(Command::Port),
         Some(other) => Err(wrong(format!("there is no command {}", shell(other)))),
         None => Err(wrong("a command is missing".into())),
@@ -49,10 +72,12 @@ fn port<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<Start, Refusal> 
             b"--role" => role = Some(role_named(rest.next())?),
             b"--unprivileged" => unprivileged = true,
             b"--allow-root" => allow_root = true,
+            #[cfg(feature = "weakened")]
+            b"--without" if rest.next().is_some_and(crate::measure::leave_out) => {}
             other => return Err(wrong(format!("port does not know {}", shell(other)))),
         }
     }
-    let role = role.ok_or_else(|| wrong("port needs --role proc".into()))?;
+    let role = role.ok_or_else(|| wrong("port needs --role proc or --role net".into()))?;
     Ok(Start { role, unprivileged, allow_root })
 }
 
@@ -71,10 +96,40 @@ fn doctor<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<Asked, Refusal
     Ok(asked)
 }
 
+fn policy<'a>(rest: impl Iterator<Item = &'a [u8]>) -> Result<PolicyCommand, Refusal> {
+    let mut words: Vec<Vec<u8>> = rest.map(<[u8]>::to_vec).collect();
+    if words.is_empty() {
+        return Err(wrong("policy needs check, explain or suggest".into()));
+    }
+    let command = words.remove(0);
+    let mut file = None;
+    if command != b"check" && words.first().is_some_and(|w| w == b"--policy") {
+        if words.len() < 2 {
+            return Err(wrong("--policy needs a file".into()));
+        }
+        file = words.drain(..2).next_back();
+    }
+    let only = |words: Vec<Vec<u8>>| match words.as_slice() {
+        [] => Ok(None),
+        [one] if !one.starts_with(b"-") || one == b"-" => Ok(Some(one.clone())),
+        [other, ..] => Err(wrong(format!("policy takes one file, and {} is not it", shell(other)))),
+    };
+    let ask = match command.as_slice() {
+        b"check" => {
+            file = only(words)?;
+            Ask::Check
+        }
+        b"explain" => Ask::Explain(words),
+        b"suggest" => Ask::Suggest(only(words)?),
+        other => return Err(wrong(format!("policy does not know {}", shell(other)))),
+    };
+    Ok(PolicyCommand { file, ask })
+}
+
 fn role_named(name: Option<&[u8]>) -> Result<Role, Refusal> {
-    let name = name.ok_or_else(|| wrong("--role needs a name: proc".into()))?;
+    let name = name.ok_or_else(|| wrong("--role needs a name: proc or net".into()))?;
     Role::from_name(name)
-        .ok_or_else(|| wrong(format!("there is no role {}; this build has proc", shell(name))))
+        .ok_or_else(|| wrong(format!("there is no role {}; this build has proc and net", shell(name))))
 }
 
 fn wrong(message: String) -> Refusal {
@@ -101,6 +156,21 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_is_the_installed_one_unless_a_file_is_named() {
+        let asked = |line| match parsed(line) {
+            Ok(Command::Policy(command)) => command,
+            other => panic!("{other:?}"),
+        };
+        assert!(asked("policy check").file.is_none());
+        assert_eq!(asked("policy check p.toml").file.unwrap(), b"p.toml");
+        let explain = asked("policy explain --policy p.toml ping ::1");
+        assert_eq!(explain.file.unwrap(), b"p.toml");
+        assert!(matches!(explain.ask, Ask::Explain(words) if words == [b"ping".to_vec(), b"::1".to_vec()]));
+        assert!(matches!(asked("policy suggest -").ask, Ask::Suggest(Some(_))));
+    }
+
+    #[cfg(not(feature = "weakened"))]
+    #[test]
     fn what_is_not_understood_is_refused() {
         for line in [
             "",
@@ -111,6 +181,13 @@ mod tests {
             "port --role proc extra",
             "doctor -x",
             "doctor a b",
+            "policy",
+            "policy grant",
+            "policy check a b",
+            "policy check --force",
+            "policy explain --policy",
+            "policy suggest a b",
+            "port --role proc --without seccomp",
         ] {
             assert_eq!(parsed(line).unwrap_err().reason, Reason::BadArguments, "{line}");
         }

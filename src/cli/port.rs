@@ -1,13 +1,19 @@
 //! `portcullis port`: the whole way from a fresh process to the end of the conversation.
 #![forbid(unsafe_code)]
 
+use crate::audit::log::{Log, Sink};
+use crate::audit::record::{Decision, Event};
+use crate::capability::{Capabilities, Capability};
 use crate::error::{Reason, Refusal};
-use crate::exec;
-use crate::harden::{self, Start};
-use crate::policy::Policy;
+use crate::exec::{self, Court, Session};
+use crate::harden::{self, Confined, Fenced, Start};
+use crate::icmp::pings::Pings;
+use crate::limits::PROC_FRAME_MAX;
+use crate::measure::{Measure, in_force};
+use crate::policy::{self, Policy};
 use crate::proc::hidden;
-use crate::protocol::hello;
-use crate::sys::{fd, process};
+use crate::protocol::hello::{self, Hello};
+use crate::sys::{fd, icmp, process};
 use crate::wire::write::Writer;
 
 /// Serves, or says why not. Ends without std's clean-up, which calls what seccomp no longer allows.
@@ -20,12 +26,14 @@ pub fn run(start: Start) -> ! {
 
 fn serve(start: Start) -> Result<(), Refusal> {
     check_stdio()?;
-    let policy = Policy::builtin();
-    let wanted = policy.capabilities(start.role);
-    let fenced = harden::begin(start, wanted)?;
+    let mut fenced = harden::begin(start)?;
+    let policy = policy_of(&mut fenced)?;
+    fenced.require(policy.capabilities(start.role))?;
+    let log = open_log(&fenced, &policy)?;
+    let pings = open_pings(&mut fenced, &policy)?;
     let hidden_proc = hidden::here();
-    let confined = fenced.confine(wanted)?;
-    match exec::serve(&confined, policy, hidden_proc) {
+    let confined = fenced.confine(policy.capabilities(start.role))?;
+    match converse(&confined, policy, log, pings, hidden_proc)? {
         Ok(None) => Ok(()),
         Ok(Some(refusal)) => Err(refusal),
         // The peer went while something was written to it: there is nobody left to tell.
@@ -33,8 +41,98 @@ fn serve(start: Start) -> Result<(), Refusal> {
     }
 }
 
+/// What came of a conversation: how it ended, or that there was nobody to end it with.
+type Ended = std::io::Result<Option<Refusal>>;
+
+fn converse(
+    confined: &Confined,
+    policy: Policy,
+    mut log: Log,
+    pings: Pings,
+    hidden_proc: bool,
+) -> Result<Ended, Refusal> {
+    let name = policy.name();
+    let role_max = u64::try_from(PROC_FRAME_MAX).unwrap_or(u64::MAX);
+    let frame_max = usize::try_from(policy.limits().frame_max.min(role_max)).unwrap_or(PROC_FRAME_MAX);
+    log.set_held(confined.held());
+    let started = Event {
+        op: "start",
+        target: name.clone().into_bytes(),
+        decision: Decision::Loaded,
+        rule: "policy".into(),
+    };
+    if log.write(&started).is_err() {
+        return Err(no_log("a record could not be written"));
+    }
+    let greeting = Hello {
+        role: confined.role(),
+        held: confined.held(),
+        missing: confined.missing(),
+        features: confined.features(),
+        findings: confined.findings(),
+        policy: &name,
+        frame_max,
+    };
+    let court = Court { role: confined.role(), policy, held: confined.held(), hidden_proc };
+    Ok(exec::serve(Session::new(court, log, pings), &greeting))
+}
+
+/// The policy of the file. Without privileges there is nothing that a wrong file could give away, so that it is a finding
+/// there, and what every user sees is served.
+fn policy_of(fenced: &mut Fenced) -> Result<Policy, Refusal> {
+    match policy::file::load() {
+        Ok(policy) => Ok(policy),
+        Err(refusal) => fenced.find(refusal).map(|()| Policy::without_a_file()),
+    }
+}
+
+/// The sockets of the audit trail. Whoever starts the program chooses its limits and must not be able to choose silence, so
+/// that anything but an absent daemon ends it.
+fn open_log(fenced: &Fenced, policy: &Policy) -> Result<Log, Refusal> {
+    let audit = policy.audit();
+    let log = Log::open(fenced.start().role, audit.syslog, audit.kernel).map_err(|e| {
+        Refusal::new(
+            Reason::HardeningFailed,
+            format!("the sockets of the audit trail cannot be opened: {e}"),
+            "ls -l /dev/log; ulimit -n   # a socket that everybody may write to; 64 or more",
+        )
+    })?;
+    if audit.syslog == Sink::Required && !log.is_connected() {
+        return Err(no_log("nobody listens on /dev/log"));
+    }
+    Ok(log)
+}
+
+fn no_log(why: &str) -> Refusal {
+    Refusal::new(
+        Reason::PolicyFile,
+        format!("the policy demands records in the system's log (syslog = \"required\"), and {why}"),
+        "sudo systemctl start systemd-journald.socket   # or: sudo apt-get install rsyslog",
+    )
+}
+
+/// The sockets for echo requests, if some address may be pinged at all.
+fn open_pings(fenced: &mut Fenced, policy: &Policy) -> Result<Pings, Refusal> {
+    if fenced.start().role != crate::op::Role::Net || !policy.pings() {
+        return Ok(Pings::new(icmp::Sockets::none()));
+    }
+    let raw = Capabilities::of(&[Capability::NetRaw]);
+    let sockets = icmp::Sockets::open(fenced.held().and(raw));
+    if sockets.lacks_net_raw() {
+        fenced.require(raw)?;
+    }
+    sockets.pinned().map(Pings::new).map_err(|e| {
+        Refusal::new(
+            Reason::HardeningFailed,
+            format!("the sockets for echo requests: {e}"),
+            "ulimit -n   # 64 or more",
+        )
+    })
+}
+
 fn check_stdio() -> Result<(), Refusal> {
-    if fd::is_pipe_or_socket(fd::stdin()) && fd::is_pipe_or_socket(fd::stdout()) {
+    let pipes = fd::is_pipe_or_socket(fd::stdin()) && fd::is_pipe_or_socket(fd::stdout());
+    if pipes || !in_force(Measure::Stdio) {
         return Ok(());
     }
     Err(Refusal::new(

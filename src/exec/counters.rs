@@ -21,6 +21,19 @@ pub struct Counters {
     started: Instant,
 }
 
+/// What there is at the moment.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Requests that have not ended.
+    pub in_flight: usize,
+    /// Open files.
+    pub handles: usize,
+    /// Subscriptions.
+    pub subscriptions: usize,
+    /// Records that no log has taken since the last one that was.
+    pub lost: u64,
+}
+
 impl Counters {
     /// All zero, from now on.
     pub fn new() -> Self {
@@ -28,14 +41,19 @@ impl Counters {
     }
 
     /// The value of an `info` answer.
-    pub fn write(&self, w: &mut Writer, in_flight: usize) {
-        w.map(6);
+    pub fn write(&self, w: &mut Writer, now: &Now) {
+        let Now { in_flight, handles, subscriptions, lost } = *now;
+        let count = |n| u64::try_from(n).unwrap_or(u64::MAX);
+        w.map(9);
         for (key, value) in [
             (atoms::REQUESTS, self.requests),
             (atoms::ERRORS, self.errors),
             (atoms::BAD_FRAMES, self.bad_frames),
             (atoms::ROWS, self.rows),
-            (atoms::IN_FLIGHT, u64::try_from(in_flight).unwrap_or(u64::MAX)),
+            (atoms::IN_FLIGHT, count(in_flight)),
+            (atoms::HANDLES, count(handles)),
+            (atoms::SUBSCRIPTIONS, count(subscriptions)),
+            (atoms::LOST, lost),
             (atoms::UPTIME, clock::micros(self.started.elapsed())),
         ] {
             w.atom(key);

@@ -1,18 +1,20 @@
 //! One frame, from bytes to effect: scan, decode, judge, carry out. The only match over operations.
 #![forbid(unsafe_code)]
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::capability::Capabilities;
-use crate::error::{Denial, RequestError};
-use crate::exec::counters::Counters;
+use crate::audit::record::Decision;
+use crate::error::{RequestError, Why};
+use crate::exec::counters::Now;
 use crate::exec::output::Output;
 use crate::exec::rows::{RowAnswer, failure};
-use crate::exec::running::Running;
+use crate::exec::session::Session;
+use crate::file::args::{FileCloseArgs, FileOpenArgs, FileReadArgs};
+use crate::icmp::args::PingArgs;
 use crate::ids::RequestId;
-use crate::op::{Op, Role};
+use crate::op::Op;
 use crate::policy::permit::Permit;
-use crate::policy::{self, Policy};
+use crate::policy::rules::ProcLevel;
 use crate::proc::action::ReadProcesses;
 use crate::proc::args::{ProcessArgs, ProcessesArgs};
 use crate::proc::scan::{self, Scan};
@@ -20,119 +22,95 @@ use crate::protocol::reply;
 use crate::protocol::request::{self, Message, Request};
 use crate::wire::atoms;
 use crate::wire::scan::{Bounds, validate};
-use crate::wire::schema::At;
+use crate::wire::schema::{At, fields};
 use crate::wire::write::Writer;
 
-/// What judges requests.
-#[derive(Debug)]
-pub struct Court {
-    /// The role of this copy.
-    pub role: Role,
-    /// The rules.
-    pub policy: Policy,
-    /// The capabilities that are left.
-    pub held: Capabilities,
-    /// `/proc` is mounted so that other users' processes are hidden.
-    pub hidden_proc: bool,
-}
-
-/// How a request goes on.
-enum Outcome {
-    /// The answer is in the output.
-    Answered,
-    /// An answer of many rows begins.
-    Rows(Box<RowAnswer>),
-}
-
 /// Takes one frame. Whatever is wrong with it is answered; nothing ends but the request.
-pub fn frame(
-    body: &[u8],
-    court: &Court,
-    running: &mut Running,
-    output: &mut Output,
-    counters: &mut Counters,
-) {
+pub fn frame(body: &[u8], session: &mut Session, output: &mut Output) {
     let accepted = match validate(body, &Bounds::PROC) {
         Ok(accepted) => accepted,
         Err(malformed) => {
-            counters.bad_frames = counters.bad_frames.saturating_add(1);
+            session.counters.bad_frames = session.counters.bad_frames.saturating_add(1);
             let offset = u64::try_from(malformed.offset).unwrap_or(u64::MAX);
             let error = RequestError::BadFrame(offset, malformed.why.name());
             return reply::error(output.frames(), RequestId::NONE, &error);
         }
     };
-    let result = match request::decode(accepted.term(), court.role) {
-        Ok(Message::Request(request)) => take(&request, court, running, output, counters),
+    let result = match request::decode(accepted.term(), session.court.role) {
+        Ok(Message::Request(request)) => take(&request, session, output),
         Ok(Message::Cancel(id)) => {
-            running.cancel(id, output);
+            session.cancel(id, output);
             Ok(())
         }
-        Ok(Message::Credit(id, chunks)) => {
-            running.grant(id, chunks);
+        Ok(Message::Credit(id, more)) => {
+            session.grant(id, more, output);
             Ok(())
         }
         Err(error) => Err(error),
     };
     if let Err((id, error)) = result {
-        counters.errors = counters.errors.saturating_add(1);
+        session.counters.errors = session.counters.errors.saturating_add(1);
         reply::error(output.frames(), id, &error);
     }
 }
 
 fn take(
     request: &Request<'_>,
-    court: &Court,
-    running: &mut Running,
+    session: &mut Session,
     output: &mut Output,
-    counters: &mut Counters,
 ) -> Result<(), (RequestId, RequestError)> {
-    counters.requests = counters.requests.saturating_add(1);
-    if running.has(request.id) {
-        let twice = At::Index(&At::Top, 2).error(crate::error::Why::InFlight);
+    if session.has(request.id) {
+        let twice = At::Index(&At::Top, 2).error(Why::InFlight);
         return Err(twice.of(RequestId::NONE));
     }
-    let w = output.frames();
-    match carry_out(request, court, running, w, counters).map_err(|e| e.of(request.id))? {
-        Outcome::Answered => Ok(()),
-        Outcome::Rows(answer) => running.queue(*answer).map_err(|e| e.of(request.id)),
-    }
+    let admitted = session.admit(request.row.name, output);
+    admitted.and_then(|()| carry_out(request, session, output)).map_err(|e| e.of(request.id))
 }
 
 /// The one match: arguments are read, the policy is asked, the permit is used.
-fn carry_out(
-    request: &Request<'_>,
-    court: &Court,
-    running: &Running,
-    w: &mut Writer,
-    counters: &Counters,
-) -> Result<Outcome, RequestError> {
-    let at = At::Top;
+fn carry_out(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
     match request.row.op {
-        Op::Info => {
-            let [] = crate::wire::schema::fields(request.args, &at, [])?;
-            reply::ok(w, request.id, |w| counters.write(w, running.len()));
-            Ok(Outcome::Answered)
+        Op::Info => info(request, session, output),
+        Op::Process => process(request, session, output),
+        Op::Processes => processes(request, session, output),
+        Op::FileOpen => file_open(request, session, output),
+        Op::FileRead => {
+            let args = FileReadArgs::decode(request.args, &At::Top)?;
+            answer(output.frames(), request.id, |w| session.handles.read(args, Instant::now(), w))
         }
-        Op::Process => {
-            let args = ProcessArgs::decode(request.args, &at)?;
-            let action = args.action().on_hidden_proc(court.hidden_proc);
-            let permit = policy::authorize(&court.policy, court.held, action).map_err(denied)?;
-            one_process(request.id, permit, &args, w)?;
-            Ok(Outcome::Answered)
+        Op::FileClose => {
+            let args = FileCloseArgs::decode(request.args, &At::Top)?;
+            session.handles.close(args.handle)?;
+            reply::ok(output.frames(), request.id, |w| w.atom(atoms::OK));
+            Ok(())
         }
-        Op::Processes => {
-            let args = ProcessesArgs::decode(request.args, &at)?;
-            let action = args.action().on_hidden_proc(court.hidden_proc);
-            let permit = policy::authorize(&court.policy, court.held, action).map_err(denied)?;
-            let timeout = Duration::from_millis(request.timeout_ms.min(court.policy.deadline_ms()));
-            let deadline = Instant::now() + timeout;
-            let answer = RowAnswer::new(request.id, deadline, Scan::new(permit, args));
-            Ok(Outcome::Rows(Box::new(answer)))
-        }
-        Op::FileOpen | Op::FileRead | Op::FileClose | Op::Ping | Op::Subscribe => {
-            Err(RequestError::Unsupported(request.row.name.as_bytes().to_vec()))
+        Op::Ping => ping(request, session, output),
+        Op::Subscribe => {
+            session.place()?;
+            session.trail.subscribe(request.id, request.args)
         }
     }
+}
+
+fn info(request: &Request<'_>, session: &Session, output: &mut Output) -> Result<(), RequestError> {
+    let [] = fields(request.args, &At::Top, [])?;
+    let now = Now {
+        in_flight: session.in_flight(),
+        handles: session.handles.len(),
+        subscriptions: session.trail.len(),
+        lost: session.trail.lost(),
+    };
+    reply::ok(output.frames(), request.id, |w| session.counters.write(w, &now));
+    Ok(())
+}
+
+fn process(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
+    let links = session.court.policy.rules().proc.level >= ProcLevel::Basic;
+    let mut args = ProcessArgs::decode(request.args, &At::Top, links)?;
+    args.cell_max = cell_max(session, args.cell_max);
+    let action = args.action().on_hidden_proc(session.court.hidden_proc);
+    let permit = session.permit(request.row.name, action, || args.names(), output)?;
+    one_process(request.id, permit, &args, output.frames())
 }
 
 fn one_process(
@@ -141,23 +119,81 @@ fn one_process(
     args: &ProcessArgs,
     w: &mut Writer,
 ) -> Result<(), RequestError> {
-    let before = w.len();
-    let mut result = Ok(Some(()));
-    reply::ok(w, id, |w| result = scan::process(permit, args, w));
-    match result {
-        Ok(Some(())) => return Ok(()),
-        Ok(None) | Err(_) => w.truncate(before),
-    }
-    result.map_err(failure).and_then(|found| found.ok_or(RequestError::NoProcess))
+    answer(w, id, |w| {
+        let found = scan::process(permit, args, w).map_err(failure)?;
+        found.ok_or(RequestError::NoProcess)
+    })
 }
 
-fn denied(denial: Denial) -> RequestError {
-    RequestError::DeniedByPolicy(denial)
+/// `{ok, Id, Value}` with the term that `value` writes, or nothing if it fails.
+fn answer(
+    w: &mut Writer,
+    id: RequestId,
+    value: impl FnOnce(&mut Writer) -> Result<(), RequestError>,
+) -> Result<(), RequestError> {
+    let before = w.len();
+    let mut result = Ok(());
+    reply::ok(w, id, |w| result = value(w));
+    if result.is_err() {
+        w.truncate(before);
+    }
+    result
+}
+
+fn processes(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
+    let mut args = ProcessesArgs::decode(request.args, &At::Top)?;
+    args.cell_max = cell_max(session, args.cell_max);
+    let rows_max = session.court.policy.limits().rows_max;
+    args.limit = Some(args.limit.map_or(rows_max, |limit| limit.min(rows_max)));
+    let action = args.action().on_hidden_proc(session.court.hidden_proc);
+    let permit = session.permit(request.row.name, action, || args.names(), output)?;
+    session.place()?;
+    let deadline = Instant::now() + session.court.policy.deadline(request.timeout_ms);
+    session.running.queue(RowAnswer::new(request.id, deadline, Scan::new(permit, args)));
+    Ok(())
+}
+
+/// The bytes of a cell that are asked for, as far as the policy allows them.
+fn cell_max(session: &Session, asked: usize) -> usize {
+    usize::try_from(session.court.policy.limits().cell_max).map_or(asked, |max| asked.min(max))
+}
+
+fn file_open(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
+    let action = FileOpenArgs::decode(request.args, &At::Top)?.action();
+    let path = action.path.bytes().to_vec();
+    let op = request.row.name;
+    let permit = session.permit(op, action, || path.clone(), output)?;
+    session.note(op, path.clone(), Decision::Granted, "files.read", output)?;
+    match session.handles.open(permit, Instant::now()) {
+        Ok(opened) => {
+            reply::ok(output.frames(), request.id, |w| opened.write(w));
+            Ok(())
+        }
+        Err(error) => {
+            // What is at the path is the attacker's doing where he can write there: that is worth a record of its own.
+            let rule = reply::summary(&error);
+            session.note(op, path, Decision::Failed, &rule, output)?;
+            Err(error)
+        }
+    }
+}
+
+fn ping(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
+    let args = PingArgs::decode(request.args, &At::Top)?;
+    let op = request.row.name;
+    let target = || args.address.to_string().into_bytes();
+    let permit = session.permit(op, args.action(), target, output)?;
+    session.place()?;
+    session.note(op, target(), Decision::Granted, "ping.allow", output)?;
+    session.pings.clear_out();
+    let now = Instant::now();
+    let deadline = now + session.court.policy.deadline(request.timeout_ms);
+    session.pings.send(permit, request.id, args.size, deadline, now)
 }
 
 /// A frame that was longer than this role takes: its body is skipped, and it is said.
-pub fn too_long(output: &mut Output, counters: &mut Counters) {
-    counters.bad_frames = counters.bad_frames.saturating_add(1);
+pub fn too_long(session: &mut Session, output: &mut Output) {
+    session.counters.bad_frames = session.counters.bad_frames.saturating_add(1);
     let error = RequestError::BadFrame(0, atoms::FRAME_TOO_LONG.name());
     reply::error(output.frames(), RequestId::NONE, &error);
 }

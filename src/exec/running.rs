@@ -2,14 +2,14 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::error::RequestError;
 use crate::exec::counters::Counters;
 use crate::exec::output::Output;
 use crate::exec::rows::{Progress, RowAnswer};
 use crate::ids::RequestId;
-use crate::limits::{IN_FLIGHT_MAX, SCANS_MAX};
+use crate::limits::SCANS_MAX;
 use crate::protocol::reply;
 
 /// All of them, in the order of their turns. An answer without credit holds nothing but its arguments, so that a client that
@@ -31,20 +31,15 @@ impl Running {
     }
 
     /// Puts one behind the others.
-    pub fn queue(&mut self, answer: RowAnswer) -> Result<(), RequestError> {
-        if self.len() >= IN_FLIGHT_MAX {
-            return Err(RequestError::Overloaded);
-        }
+    pub fn queue(&mut self, answer: RowAnswer) {
         self.answers.push_back(answer);
-        Ok(())
     }
 
-    /// Ends one because its client wants so.
-    pub fn cancel(&mut self, id: RequestId, output: &mut Output) {
-        if self.has(id) {
-            self.answers.retain(|a| a.id() != id);
-            reply::error(output.frames(), id, &RequestError::Cancelled);
-        }
+    /// Drops one. `false`: there is none of that id.
+    pub fn cancel(&mut self, id: RequestId) -> bool {
+        let before = self.len();
+        self.answers.retain(|a| a.id() != id);
+        self.len() < before
     }
 
     /// Allows one more chunks. Credit for an answer that has ended came too late, and is no mistake.
@@ -90,10 +85,8 @@ impl Running {
         self.next().is_some()
     }
 
-    /// How long until the next of them is too late.
-    pub fn next_deadline(&self) -> Option<Duration> {
-        let next = self.answers.iter().map(RowAnswer::deadline).min()?;
-        // Never zero: that would read as "do not wait", and an expired answer is ended in the next turn anyway.
-        Some(next.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)))
+    /// When the next of them is too late.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.answers.iter().map(RowAnswer::deadline).min()
     }
 }

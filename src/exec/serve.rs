@@ -1,52 +1,32 @@
-//! The loop. One thread: take the frames that have come, carry every running answer on by a slice, write what the peer
-//! takes, wait for whatever comes next.
+//! The loop. One thread: take the frames that have come, carry on what is running, write what the peer takes, wait for
+//! whatever comes next.
 #![forbid(unsafe_code)]
 
 use std::io;
+use std::iter;
 use std::time::{Duration, Instant};
 
 use crate::error::{Reason, Refusal};
-use crate::exec::counters::Counters;
-use crate::exec::dispatch::{self, Court};
+use crate::exec::dispatch;
 use crate::exec::output::Output;
-use crate::exec::running::Running;
-use crate::harden::Confined;
-use crate::limits::{PROC_FRAME_MAX, SLICE_MICROS};
-use crate::policy::Policy;
+use crate::exec::session::Session;
+use crate::limits::SLICE_MICROS;
 use crate::protocol::hello::{self, Hello};
 use crate::sys::fd::Arrived;
 use crate::sys::{fd, poll};
 use crate::wire::frame::{FrameBuffer, HeaderTooLarge, Input};
 
-/// Serves until the peer goes: then `Ok`. A [`Refusal`] is a stream that can no longer be read.
-pub fn serve(confined: &Confined, policy: Policy, hidden_proc: bool) -> io::Result<Option<Refusal>> {
+/// Greets, and serves until the peer goes: then `Ok`. A [`Refusal`] is a stream that can no longer be read.
+pub fn serve(session: Session, greeting: &Hello<'_>) -> io::Result<Option<Refusal>> {
     let mut output = Output::default();
-    let greeting = Hello {
-        role: confined.role(),
-        held: confined.held(),
-        missing: confined.missing(),
-        features: confined.features(),
-        findings: confined.findings(),
-        policy: policy.name(),
-    };
-    hello::hello(output.frames(), &greeting);
-    let court = Court { role: confined.role(), policy, held: confined.held(), hidden_proc };
-    let mut port = Port {
-        court,
-        frames: FrameBuffer::new(PROC_FRAME_MAX),
-        running: Running::default(),
-        output,
-        counters: Counters::new(),
-    };
-    port.run()
+    hello::hello(output.frames(), greeting);
+    Port { frames: FrameBuffer::new(greeting.frame_max), session, output }.run()
 }
 
 struct Port {
-    court: Court,
     frames: FrameBuffer,
-    running: Running,
+    session: Session,
     output: Output,
-    counters: Counters,
 }
 
 impl Port {
@@ -61,7 +41,7 @@ impl Port {
                 }
             };
             if !self.output.is_full() {
-                self.running.slice(&mut self.output, &mut self.counters);
+                self.session.turn(&mut self.output);
             }
             self.output.flush()?;
             if (!more || self.output.is_full()) && !self.wait()? {
@@ -77,16 +57,8 @@ impl Port {
         while !self.output.is_full() {
             match self.frames.next_frame()? {
                 None => return Ok(false),
-                Some(Input::TooLong { .. }) => dispatch::too_long(&mut self.output, &mut self.counters),
-                Some(Input::Frame(body)) => {
-                    dispatch::frame(
-                        body,
-                        &self.court,
-                        &mut self.running,
-                        &mut self.output,
-                        &mut self.counters,
-                    );
-                }
+                Some(Input::TooLong { .. }) => dispatch::too_long(&mut self.session, &mut self.output),
+                Some(Input::Frame(body)) => dispatch::frame(body, &mut self.session, &mut self.output),
             }
             if Instant::now() >= until {
                 break;
@@ -98,10 +70,10 @@ impl Port {
     /// Waits for the next thing to do, and reads what has come. `false`: the peer has gone.
     fn wait(&mut self) -> io::Result<bool> {
         let full = self.output.is_full();
-        let timeout =
-            if self.running.can_run() && !full { Some(Duration::ZERO) } else { self.running.next_deadline() };
+        // What is due has nowhere to write to while the output is full.
+        let timeout = if full { None } else { self.session.idle_for() };
         if timeout.is_some() || self.output.is_pending() {
-            let ready = poll::wait(!full, self.output.is_pending(), timeout)?;
+            let ready = poll::wait(!full, self.output.is_pending(), self.session.sockets(), timeout)?;
             if ready.gone {
                 return Ok(false);
             }
@@ -116,7 +88,9 @@ impl Port {
                 Ok(true)
             }
             // Both standard descriptors are one socket, which does not wait by itself.
-            Arrived::Nothing => poll::wait(true, false, None).map(|ready| !ready.gone).map_err(Into::into),
+            Arrived::Nothing => {
+                poll::wait(true, false, iter::empty(), None).map(|ready| !ready.gone).map_err(Into::into)
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use crate::capability::{Capabilities, Capability};
 use crate::error::{Reason, Refusal};
 use crate::harden::own_file;
-use crate::harden::quote::shell;
+use crate::quote::shell;
 use crate::sys::{fd, process};
 
 /// What the search for the cause looks at.

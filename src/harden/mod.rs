@@ -2,15 +2,13 @@
 //! it fails, and what comes out is a token without which nothing is served.
 //!
 //! [`begin`] takes everything that does not depend on the policy; [`Fenced::confine`] the rest. `cli` stands between
-//! the two, because only it knows both sides.
+//! the two, because only it knows both sides: it reads the policy, and opens what is kept open.
 #![forbid(unsafe_code)]
 
 pub mod cause;
+pub mod landlock;
 pub mod own_file;
-pub mod quote;
 pub mod seccomp;
-
-use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 use nix::sys::resource::Resource;
@@ -18,6 +16,7 @@ use nix::sys::resource::Resource;
 use crate::capability::{Capabilities, Capability};
 use crate::error::{Reason, Refusal};
 use crate::limits::{ADDRESS_SPACE_MAX, DESCRIPTORS_MAX, REPLY_FRAME_MAX};
+use crate::measure::{Measure, in_force};
 use crate::op::Role;
 use crate::sys::{capset, fd, process};
 use cause::Circumstances;
@@ -38,8 +37,6 @@ pub struct Start {
 #[derive(Debug)]
 pub struct Fenced {
     start: Start,
-    file: OwnedFd,
-    path: Vec<u8>,
     held: Capabilities,
     circumstances: Circumstances,
     findings: Vec<Refusal>,
@@ -88,54 +85,75 @@ impl Confined {
     }
 }
 
-/// What setcap(8) is to be given for a copy that keeps `kept`.
+/// What setcap(8) is to be given for a copy that uses `used`.
 #[must_use]
-pub fn grant(role: Role, kept: Capabilities) -> String {
-    let kept = kept.among(role.capabilities()).map(Capability::long_name);
+pub fn grant(role: Role, used: Capabilities) -> String {
+    let kept = used.among(role.capabilities()).map(Capability::long_name);
     let names: Vec<&str> = std::iter::once(Capability::Setpcap.long_name()).chain(kept).collect();
     format!("{}=p", names.join(","))
 }
 
-/// Steps 1 to 5: descriptors, dumps, parent, signals, environment, own file. `wanted` is only used to word the
-/// commands that mend.
-pub fn begin(start: Start, wanted: Capabilities) -> Result<Fenced, Refusal> {
+/// The capabilities that a copy for `role` is installed with unless root decides otherwise (scripts/install.sh).
+#[must_use]
+pub fn usual(role: Role) -> Capabilities {
+    match role {
+        Role::Proc => Capabilities::of(&[Capability::SysPtrace]),
+        Role::Net => Capabilities::of(&[Capability::NetAdmin, Capability::NetRaw]),
+    }
+}
+
+/// Steps 1 to 5: descriptors, dumps, parent, signals, environment, own file.
+pub fn begin(start: Start) -> Result<Fenced, Refusal> {
     cut_off().map_err(|(step, e)| failed(step, e))?;
     let before = capset::read().map_err(|e| failed("reading the capability sets", e))?;
     let path = fd::own_path().map_err(|e| failed("finding its own file", e))?;
     let file = fd::open_own_file().map_err(|e| failed("opening its own file", e))?;
     let circumstances = Circumstances::observe(&file, &path, before.bounding)
         .map_err(|e| failed("looking at its own file", e))?;
-    if start.unprivileged {
-        capset::keep_only(Capabilities::NONE).map_err(|e| failed("giving up the capabilities", e))?;
-    }
-    let facts = own_file::gather(&file, path.clone()).map_err(|e| failed("checking its own file", e))?;
-    let mut findings = own_file::judge(&facts, &grant(start.role, wanted));
+    let kept = if start.unprivileged { Capabilities::NONE } else { Capabilities::of(Capability::ALL) };
+    capset::keep_only(kept.and_bits(before.permitted)).map_err(|e| failed("giving up capabilities", e))?;
+    let facts = own_file::gather(&file, path).map_err(|e| failed("checking its own file", e))?;
+    drop(file);
+    let mut findings = own_file::judge(&facts, &grant(start.role, usual(start.role)));
     if !start.unprivileged && !findings.is_empty() {
         return Err(findings.remove(0));
     }
-    if process::is_root() && !start.allow_root {
+    if process::is_root() && !start.allow_root && in_force(Measure::Root) {
         return Err(Refusal::new(
             Reason::RunningAsRoot,
             "it was started by root; it is meant to be started by the user of the application, who needs no privilege for it",
             "start the BEAM as an ordinary user, or pass --allow-root",
         ));
     }
-    let held = Capabilities::of(Capability::ALL).and_bits(before.permitted);
-    Ok(Fenced { start, file, path, held, circumstances, findings })
+    let held = kept.and_bits(before.permitted);
+    Ok(Fenced { start, held, circumstances, findings })
 }
 
 fn cut_off() -> Result<(), (&'static str, Errno)> {
-    fd::close_inherited().map_err(|e| ("closing inherited descriptors", e))?;
+    if in_force(Measure::InheritedDescriptors) {
+        fd::close_inherited().map_err(|e| ("closing inherited descriptors", e))?;
+    }
     let parent = process::parent();
-    process::forbid_dumps().map_err(|e| ("PR_SET_DUMPABLE", e))?;
-    process::die_with_parent().map_err(|e| ("PR_SET_PDEATHSIG", e))?;
+    if in_force(Measure::Dumpable) {
+        process::forbid_dumps().map_err(|e| ("PR_SET_DUMPABLE", e))?;
+    }
+    if in_force(Measure::ParentDeath) {
+        process::die_with_parent().map_err(|e| ("PR_SET_PDEATHSIG", e))?;
+    }
     if process::parent() != parent {
         // It ended before the signal was asked for, so that none will come.
         process::exit_now(0);
     }
-    process::reset_signals().map_err(|e| ("resetting signals", e))?;
-    process::clear_environment();
-    process::neutral_directory().map_err(|e| ("chdir to /", e))
+    if in_force(Measure::Signals) {
+        process::reset_signals().map_err(|e| ("resetting signals", e))?;
+    }
+    if in_force(Measure::Environment) {
+        process::clear_environment();
+    }
+    if in_force(Measure::Directory) {
+        process::neutral_directory().map_err(|e| ("chdir to /", e))?;
+    }
+    Ok(())
 }
 
 fn failed(step: &str, e: Errno) -> Refusal {
@@ -147,22 +165,46 @@ fn failed(step: &str, e: Errno) -> Refusal {
 }
 
 impl Fenced {
-    /// Steps 6 to 11: limits, no new privileges, capabilities cut down to `wanted` and read back, seccomp.
-    pub fn confine(mut self, wanted: Capabilities) -> Result<Confined, Refusal> {
+    /// The capabilities that are there to be used until [`confine`](Self::confine).
+    #[must_use]
+    pub fn held(&self) -> Capabilities {
+        self.held
+    }
+
+    /// How it was asked to start.
+    #[must_use]
+    pub fn start(&self) -> Start {
+        self.start
+    }
+
+    /// Adds something that is wrong with the installation and stops only a start with privileges.
+    pub fn find(&mut self, finding: Refusal) -> Result<(), Refusal> {
+        if !self.start.unprivileged {
+            return Err(finding);
+        }
+        self.findings.push(finding);
+        own_file::close_the_directory_first(&mut self.findings);
+        Ok(())
+    }
+
+    /// Whether `wanted` is there, beside what the start itself takes; what is lacking is refused with its cause.
+    pub fn require(&mut self, wanted: Capabilities) -> Result<(), Refusal> {
         let needed = Capabilities::of(&[Capability::Setpcap]).or(wanted);
         let lacking = needed.without(self.held);
-        if !lacking.is_empty() {
-            let grant = grant(self.start.role, wanted);
-            let refusal = cause::explain(&self.circumstances, lacking, Capability::ALL, &grant);
-            if !self.start.unprivileged {
-                return Err(refusal);
-            }
-            self.findings.push(refusal);
-            own_file::close_the_directory_first(&mut self.findings);
+        if lacking.is_empty() {
+            return Ok(());
         }
+        let used = usual(self.start.role).or(wanted);
+        let grant = grant(self.start.role, used);
+        self.find(cause::explain(&self.circumstances, lacking, Capability::ALL, &grant))
+    }
+
+    /// Steps 6 to 11: limits, no new privileges, capabilities cut down to `wanted` and read back, landlock, seccomp.
+    pub fn confine(mut self, wanted: Capabilities) -> Result<Confined, Refusal> {
+        self.require(wanted)?;
         let kept = if self.start.unprivileged { Capabilities::NONE } else { wanted };
-        let Self { start, file, path, held: _, circumstances: _, findings } = self;
-        drop((file, path));
+        let Self { start, held, circumstances: _, findings } = self;
+        let kept = if in_force(Measure::Permitted) { kept } else { held };
         let features = restrict(start, kept).map_err(|(step, e)| failed(step, e))?;
         Ok(Confined { role: start.role, held: kept, missing: wanted.without(kept), findings, features })
     }
@@ -170,29 +212,58 @@ impl Fenced {
 
 fn restrict(start: Start, kept: Capabilities) -> Result<Vec<&'static str>, (&'static str, Errno)> {
     limit_resources().map_err(|e| ("lowering resource limits", e))?;
-    process::forbid_new_privileges().map_err(|e| ("PR_SET_NO_NEW_PRIVS", e))?;
-    let mdwe = process::forbid_executable_memory().map_err(|e| ("PR_SET_MDWE", e))?;
+    if in_force(Measure::NoNewPrivs) {
+        process::forbid_new_privileges().map_err(|e| ("PR_SET_NO_NEW_PRIVS", e))?;
+    }
+    let mdwe = in_force(Measure::ExecutableMemory)
+        && process::forbid_executable_memory().map_err(|e| ("PR_SET_MDWE", e))?;
     if !start.unprivileged {
-        capset::empty_bounding_and_lock().map_err(|e| ("emptying the bounding set", e))?;
+        if in_force(Measure::Bounding) {
+            capset::empty_bounding().map_err(|e| ("emptying the bounding set", e))?;
+        }
+        if in_force(Measure::Securebits) {
+            capset::lock_securebits().map_err(|e| ("locking the securebits", e))?;
+        }
         capset::keep_only(kept).map_err(|e| ("giving up capabilities", e))?;
+    }
+    if !in_force(Measure::Effective) {
+        capset::leave_effective(kept).map_err(|e| ("leaving capabilities in effect", e))?;
     }
     fd::set_nonblocking(fd::stdout()).map_err(|e| ("making stdout non-blocking", e))?;
     let size = i32::try_from(REPLY_FRAME_MAX).unwrap_or(i32::MAX);
     fd::grow_pipe(fd::stdin(), size);
     fd::grow_pipe(fd::stdout(), size);
     read_back(start, kept)?;
-    seccomp::apply(start.role).map_err(|e| ("seccomp", e))?;
-    Ok(if mdwe { vec!["mdwe"] } else { Vec::new() })
+    let landlock = match start.role {
+        // A landlock domain makes the kernel refuse what ptrace guards in /proc, whatever the capabilities.
+        Role::Proc => false,
+        Role::Net => in_force(Measure::Landlock) && landlock::apply().map_err(|e| ("landlock", e))?,
+    };
+    if in_force(Measure::Seccomp) {
+        seccomp::apply(start.role).map_err(|e| ("seccomp", e))?;
+    }
+    Ok([("mdwe", mdwe), ("landlock", landlock)]
+        .into_iter()
+        .filter(|(_, on)| *on)
+        .map(|(name, _)| name)
+        .collect())
 }
 
 /// Nothing may be dumped, locked, forked or opened without end, whatever the BEAM's own limits are. No limit on file size:
 /// it would kill the program where stderr is a file.
 fn limit_resources() -> Result<(), Errno> {
-    process::lower_limit(Resource::RLIMIT_CORE, 0)?;
-    process::lower_limit(Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX)?;
-    process::lower_limit(Resource::RLIMIT_NPROC, 0)?;
-    process::lower_limit(Resource::RLIMIT_AS, ADDRESS_SPACE_MAX)?;
-    process::lower_limit(Resource::RLIMIT_MEMLOCK, 0)
+    for (measure, resource, value) in [
+        (Measure::LimitCore, Resource::RLIMIT_CORE, 0),
+        (Measure::LimitDescriptors, Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX),
+        (Measure::LimitProcesses, Resource::RLIMIT_NPROC, 0),
+        (Measure::LimitMemory, Resource::RLIMIT_AS, ADDRESS_SPACE_MAX),
+        (Measure::LimitLocked, Resource::RLIMIT_MEMLOCK, 0),
+    ] {
+        if in_force(measure) {
+            process::lower_limit(resource, value)?;
+        }
+    }
+    Ok(())
 }
 
 /// Believes the kernel, not the return codes.
@@ -200,19 +271,19 @@ fn read_back(start: Start, kept: Capabilities) -> Result<(), (&'static str, Errn
     let wrong = |step| Err((step, Errno::EPERM));
     let sets = capset::read().map_err(|e| ("reading the capability sets back", e))?;
     // Without CAP_SETPCAP the bounding set stays; nothing can come through it once no_new_privs is set.
-    let bounding = if start.unprivileged { sets.bounding } else { 0 };
-    let expected =
-        capset::Sets { permitted: kept.bits(), effective: 0, inheritable: 0, bounding, ambient: 0 };
+    let bounding = if start.unprivileged || !in_force(Measure::Bounding) { sets.bounding } else { 0 };
+    let effective = if in_force(Measure::Effective) { 0 } else { kept.bits() };
+    let expected = capset::Sets { permitted: kept.bits(), effective, inheritable: 0, bounding, ambient: 0 };
     if sets != expected {
         return wrong("the capability sets are not what they were set to");
     }
-    if process::dumpable() != Ok(false) {
+    if in_force(Measure::Dumpable) && process::dumpable() != Ok(false) {
         return wrong("the process is dumpable again");
     }
-    if process::dies_with_parent() != Ok(true) {
+    if in_force(Measure::ParentDeath) && process::dies_with_parent() != Ok(true) {
         return wrong("the parent death signal was forgotten");
     }
-    if process::no_new_privileges() != Ok(true) {
+    if in_force(Measure::NoNewPrivs) && process::no_new_privileges() != Ok(true) {
         return wrong("no_new_privs is not set");
     }
     Ok(())

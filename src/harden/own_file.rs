@@ -5,13 +5,15 @@
 //! Facts are gathered through descriptors, never by path alone, and judged by a pure function.
 #![forbid(unsafe_code)]
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
 
 use crate::error::{Reason, Refusal};
-use crate::harden::quote::shell;
+use crate::measure::{Measure, in_force};
+use crate::quote::shell;
+use crate::sys::ancestry::{self, Ancestry, OpenDirectory, Stopped};
 use crate::sys::fd;
 
 /// What is known about the file.
@@ -29,8 +31,8 @@ pub struct Facts {
     pub links: u64,
     /// Whether it has a POSIX ACL.
     pub acl: bool,
-    /// The first directory above it that others than root can change: path, owner, mode.
-    pub open_directory: Option<(Vec<u8>, u32, u32)>,
+    /// The first directory above it that others than root can change.
+    pub open_directory: Option<OpenDirectory>,
     /// Whether the path still leads to this file.
     pub in_place: bool,
 }
@@ -53,46 +55,23 @@ pub fn gather(file: &OwnedFd, path: Vec<u8>) -> Result<Facts, Errno> {
 }
 
 struct Walk {
-    open_directory: Option<(Vec<u8>, u32, u32)>,
+    open_directory: Option<OpenDirectory>,
     in_place: bool,
 }
 
-/// Walks from the root to the file, one descriptor after the other, looking at each directory.
+/// Walks from the root to the file, looking at each directory.
 fn walk(path: &[u8], file: (u64, u64)) -> Result<Walk, Errno> {
-    let mut names: Vec<&[u8]> = path.split(|b| *b == b'/').filter(|n| !n.is_empty()).collect();
-    let last = names.pop().ok_or(Errno::EINVAL)?;
-    let mut directory = fd::open_directory(c"/")?;
-    let mut so_far = Vec::new();
-    let mut open_directory = inspect(&directory, b"/")?;
-    for name in names {
-        directory = match fd::open_directory_path(directory.as_fd(), &c_string(name)?) {
-            Ok(next) => next,
-            // Renamed since it was started: whoever could do that owns the directory above.
-            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => {
-                return Ok(Walk { open_directory, in_place: false });
-            }
-            Err(e) => return Err(e),
-        };
-        so_far.push(b'/');
-        so_far.extend_from_slice(name);
-        open_directory = match open_directory {
-            None => inspect(&directory, &so_far)?,
-            found => found,
-        };
+    match ancestry::descend(path, false) {
+        Ok(Ancestry { directory, name, open }) => {
+            let found = fd::stat_at(directory.as_fd(), &name).map(|st| (st.st_dev, st.st_ino));
+            Ok(Walk { open_directory: open, in_place: found == Ok(file) })
+        }
+        // Renamed since it was started: whoever could do that owns the directory above.
+        Err(Stopped { errno: Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP, open, .. }) => {
+            Ok(Walk { open_directory: open, in_place: false })
+        }
+        Err(stopped) => Err(stopped.errno),
     }
-    let found = fd::stat_at(directory.as_fd(), &c_string(last)?).map(|st| (st.st_dev, st.st_ino));
-    Ok(Walk { open_directory, in_place: found == Ok(file) })
-}
-
-fn inspect(directory: &OwnedFd, path: &[u8]) -> Result<Option<(Vec<u8>, u32, u32)>, Errno> {
-    let st = fd::stat(directory.as_fd())?;
-    // The group bits of a directory with an ACL are the ACL's mask, so they say whether anyone named in it can write.
-    let changeable = st.st_uid != 0 || st.st_mode & 0o022 != 0;
-    Ok(changeable.then(|| (path.to_vec(), st.st_uid, st.st_mode & 0o7777)))
-}
-
-fn c_string(name: &[u8]) -> Result<CString, Errno> {
-    CString::new(name).map_err(|_| Errno::EINVAL)
 }
 
 /// Holds the facts against the rules, in the order of their exit codes. `grant` is what setcap(8) is to be given.
@@ -101,14 +80,14 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
     let Facts { path, mode, uid, gid, links, acl, open_directory, in_place } = facts;
     let file = shell(path);
     let mut found = Vec::new();
-    if ![0o750, 0o700].contains(mode) {
+    if in_force(Measure::FileMode) && ![0o750, 0o700].contains(mode) {
         found.push(Refusal::new(
             Reason::FileMode,
             format!("the mode of {file} is {mode:04o}; it must be 0750 (root and one group start it) or 0700 (only root)"),
             format!("sudo chmod 0750 {file}"),
         ));
     }
-    if *uid != 0 {
+    if in_force(Measure::FileOwner) && *uid != 0 {
         let directory = path.iter().rposition(|b| *b == b'/').and_then(|at| path.get(..at.max(1)));
         found.push(Refusal::new(
             Reason::FileOwner,
@@ -119,7 +98,7 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
             format!("{} --dest {}   # in the source", install(*gid), shell(directory.unwrap_or(b"/"))),
         ));
     }
-    if *links != 1 {
+    if in_force(Measure::FileLinks) && *links != 1 {
         found.push(Refusal::new(
             Reason::FileLinks,
             format!("{file} has {links} hard links: the others would keep an old program and its capabilities after an upgrade"),
@@ -129,38 +108,50 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
             ),
         ));
     }
-    if *acl {
+    if in_force(Measure::FileAcl) && *acl {
         found.push(Refusal::new(
             Reason::FileAcl,
             format!("{file} has a POSIX ACL, which can let in users that its mode keeps out"),
             format!("sudo setfacl -b {file} && sudo chmod 0750 {file}"),
         ));
     }
-    if let Some((directory, owner, mode)) = open_directory {
-        let name = shell(directory);
-        // A directory of root's that was left open by mistake can be closed. A home, or /tmp, is meant to be as it is.
-        let mistake = *owner == 0 && mode & 0o1000 == 0;
-        found.push(Refusal::new(
-            Reason::DirectoryWritable,
-            format!(
-                "{name} (owner uid {owner}, mode {mode:04o}) lies above {file} and can be changed by others than root, who could \
-                 put another file in its place"
-            ),
-            if mistake {
-                format!("sudo chmod go-w {name}")
-            } else {
-                format!("{}   # in the source; installs where only root can write", install(*gid))
-            },
-        ));
-    } else if !in_place {
-        found.push(Refusal::new(
-            Reason::DirectoryWritable,
-            format!("{file} is not the file that is running: it was moved, replaced or removed since it was started"),
-            "restart the program that opened the port".to_owned(),
-        ));
+    if in_force(Measure::FileDirectories) {
+        found.extend(judge_place(&file, *gid, open_directory.as_ref(), *in_place));
     }
     close_the_directory_first(&mut found);
     found
+}
+
+fn judge_place(
+    file: &str,
+    gid: u32,
+    open_directory: Option<&OpenDirectory>,
+    in_place: bool,
+) -> Option<Refusal> {
+    let Some(OpenDirectory { path, uid, mode }) = open_directory else {
+        return (!in_place).then(|| {
+            Refusal::new(
+                Reason::DirectoryWritable,
+                format!("{file} is not the file that is running: it was moved, replaced or removed since it was started"),
+                "restart the program that opened the port",
+            )
+        });
+    };
+    let name = shell(path);
+    // A directory of root's that was left open by mistake can be closed. A home, or /tmp, is meant to be as it is.
+    let mistake = *uid == 0 && mode & 0o1000 == 0;
+    Some(Refusal::new(
+        Reason::DirectoryWritable,
+        format!(
+            "{name} (owner uid {uid}, mode {mode:04o}) lies above {file} and can be changed by others than root, who could put \
+             another file in its place"
+        ),
+        if mistake {
+            format!("sudo chmod go-w {name}")
+        } else {
+            format!("{}   # in the source; installs where only root can write", install(gid))
+        },
+    ))
 }
 
 /// While others can change a directory above the file, they can put a link in its place between two commands of root's. So
@@ -225,7 +216,7 @@ mod tests {
             uid: 1000,
             links: 2,
             acl: true,
-            open_directory: Some((b"/home/app".to_vec(), 1000, 0o755)),
+            open_directory: Some(OpenDirectory { path: b"/home/app".to_vec(), uid: 1000, mode: 0o755 }),
             in_place: false,
             ..good()
         };
@@ -234,9 +225,9 @@ mod tests {
 
     #[test]
     fn nothing_is_typed_about_a_file_that_others_can_swap_meanwhile() {
-        let open = |owner, mode| Facts {
+        let open = |uid, mode| Facts {
             mode: 0o755,
-            open_directory: Some((b"/opt/x".to_vec(), owner, mode)),
+            open_directory: Some(OpenDirectory { path: b"/opt/x".to_vec(), uid, mode }),
             ..good()
         };
         let fixes = |facts| judge(&facts, "x=p").into_iter().map(|f| f.fix).collect::<Vec<_>>();
@@ -273,7 +264,7 @@ mod tests {
     fn a_world_writable_directory_is_found_though_it_is_sticky() {
         let file = fd::open_path(c"/usr/bin/env").unwrap();
         let facts = gather(&file, b"/tmp/env".to_vec()).unwrap();
-        assert_eq!(facts.open_directory.unwrap().0, b"/tmp");
+        assert_eq!(facts.open_directory.unwrap().path, b"/tmp");
         assert!(!facts.in_place);
     }
 }

@@ -9,7 +9,9 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
 };
 
+use crate::measure::{Measure, in_force};
 use crate::op::Role;
+use crate::sys::{datagram, icmp};
 
 /// What one argument must be.
 #[derive(Clone, Copy, Debug)]
@@ -52,22 +54,26 @@ const WRITING: u64 = (libc::O_ACCMODE
 #[allow(clippy::cast_sign_loss)] // a positive constant
 const EXEC: u64 = libc::PROT_EXEC as u64;
 
+#[allow(clippy::cast_sign_loss)] // positive constants
+const SYSLOG_FD: u64 = datagram::SYSLOG as u64;
+#[allow(clippy::cast_sign_loss)]
+const KERNEL_AUDIT_FD: u64 = datagram::KERNEL_AUDIT as u64;
+#[allow(clippy::cast_sign_loss)]
+const ICMP_V4_FD: u64 = icmp::V4 as u64;
+#[allow(clippy::cast_sign_loss)]
+const ICMP_V6_FD: u64 = icmp::V6 as u64;
+
 #[cfg(debug_assertions)]
 #[allow(clippy::cast_sign_loss)] // a positive constant
 const F_GETFD: u64 = libc::F_GETFD as u64;
 
-/// The calls of role `proc`.
-pub const PROC: &[Row] = &[
+/// What every role needs: the conversation, the allocator, the audit trail, the end.
+const COMMON: &[Row] = &[
     row!(SYS_read, ANY, "requests from stdin, files of /proc"),
     row!(SYS_write, &[&[Is::Value(0, 1)], &[Is::Value(0, 2)]], "frames to stdout, a panic's text to stderr"),
     row!(SYS_poll, ANY, "waiting for input, for room in the output, for a deadline"),
     row!(SYS_restart_syscall, ANY, "a poll that SIGSTOP and SIGCONT interrupted"),
-    row!(SYS_openat, &[&[Is::Without(2, WRITING)]], "files of /proc, read only"),
-    row!(SYS_close, ANY, "files of /proc"),
-    row!(SYS_getdents64, ANY, "the listing of /proc"),
-    row!(SYS_fstat, ANY, "the owner of /proc/PID, on C libraries that call it so"),
-    row!(SYS_newfstatat, ANY, "the owner of /proc/PID"),
-    row!(SYS_readlinkat, ANY, "exe, cwd, root"),
+    row!(SYS_connect, &[&[Is::Value(0, SYSLOG_FD)]], "the system's log, when its daemon was started again"),
     row!(SYS_capget, ANY, "raising a capability for one operation: the caps crate reads before it sets"),
     row!(SYS_capset, ANY, "raising a capability for one operation"),
     row!(SYS_clock_gettime, ANY, "deadlines, where the vDSO cannot answer"),
@@ -84,24 +90,65 @@ pub const PROC: &[Row] = &[
     ),
 ];
 
+/// What role `proc` needs beside that.
+const FILES: &[Row] = &[
+    row!(SYS_openat, &[&[Is::Without(2, WRITING)]], "files of /proc and of the policy, read only"),
+    row!(SYS_close, ANY, "the same, when they have been read"),
+    row!(SYS_getdents64, ANY, "the listing of /proc"),
+    row!(SYS_newfstatat, ANY, "the owner of /proc/PID; what a listed file is"),
+    row!(SYS_readlinkat, ANY, "exe, cwd, root"),
+    row!(SYS_pread64, ANY, "a part of a listed file"),
+    row!(
+        SYS_sendto,
+        &[&[Is::Value(0, SYSLOG_FD)], &[Is::Value(0, KERNEL_AUDIT_FD)]],
+        "records to the system's log and the kernel's"
+    ),
+];
+
+/// What role `net` needs beside that.
+const SOCKETS: &[Row] = &[
+    row!(
+        SYS_sendto,
+        &[
+            &[Is::Value(0, SYSLOG_FD)],
+            &[Is::Value(0, KERNEL_AUDIT_FD)],
+            &[Is::Value(0, ICMP_V4_FD)],
+            &[Is::Value(0, ICMP_V6_FD)],
+        ],
+        "records to the system's log and the kernel's, echo requests"
+    ),
+    row!(
+        SYS_recvmsg,
+        &[&[Is::Value(0, ICMP_V4_FD)], &[Is::Value(0, ICMP_V6_FD)]],
+        "echo replies, and errors that came back instead"
+    ),
+];
+
 /// The rows of a role.
-#[must_use]
-pub fn table(role: Role) -> &'static [Row] {
-    match role {
-        Role::Proc | Role::Net => PROC,
-    }
+pub fn table(role: Role) -> impl Iterator<Item = &'static Row> {
+    let own = match role {
+        Role::Proc => FILES,
+        Role::Net => SOCKETS,
+    };
+    COMMON.iter().chain(own)
 }
 
 /// Allows the role's calls and nothing else, from now on.
 pub fn apply(role: Role) -> Result<(), Errno> {
-    let program = compile(table(role)).map_err(|_| Errno::EINVAL)?;
+    apply_rows(table(role))
+}
+
+/// Allows the calls of these rows and nothing else.
+pub fn apply_rows<'r>(rows: impl Iterator<Item = &'r Row>) -> Result<(), Errno> {
+    let program = compile(rows).map_err(|_| Errno::EINVAL)?;
     seccompiler::apply_filter(&program).map_err(|_| Errno::last())
 }
 
-fn compile(rows: &[Row]) -> Result<BpfProgram, seccompiler::BackendError> {
+fn compile<'r>(rows: impl Iterator<Item = &'r Row>) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules = BTreeMap::new();
     for row in rows {
-        let alternatives = row.rules.iter().map(|all| SeccompRule::new(conditions(all)?));
+        let alternatives = row.rules.iter().filter(|_| in_force(Measure::SeccompArguments));
+        let alternatives = alternatives.map(|all| SeccompRule::new(conditions(all)?));
         rules.insert(row.number, alternatives.collect::<Result<Vec<_>, _>>()?);
     }
     let architecture = std::env::consts::ARCH.try_into()?;
@@ -126,11 +173,14 @@ mod tests {
 
     #[test]
     fn every_row_has_a_reason_and_stands_once() {
-        let mut numbers: Vec<i64> = PROC.iter().map(|r| r.number).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        assert_eq!(numbers.len(), PROC.len());
-        assert!(PROC.iter().all(|r| !r.reason.is_empty()));
+        for role in Role::ALL {
+            let mut numbers: Vec<i64> = table(*role).map(|r| r.number).collect();
+            let rows = numbers.len();
+            numbers.sort_unstable();
+            numbers.dedup();
+            assert_eq!(numbers.len(), rows);
+            assert!(table(*role).all(|r| !r.reason.is_empty()));
+        }
     }
 
     #[test]
@@ -152,11 +202,11 @@ mod tests {
             libc::SYS_mprotect,
             libc::SYS_prctl,
         ];
-        assert!(PROC.iter().all(|r| !forbidden.contains(&r.number)));
+        assert!(Role::ALL.iter().all(|role| table(*role).all(|r| !forbidden.contains(&r.number))));
     }
 
     #[test]
-    fn the_table_compiles() {
-        assert!(compile(PROC).is_ok());
+    fn the_tables_compile() {
+        assert!(Role::ALL.iter().all(|role| compile(table(*role)).is_ok()));
     }
 }

@@ -22,6 +22,9 @@ use crate::sys::icmp::{Absent, Family, Socket, Sockets};
 /// Messages taken from a socket before everything else has its turn: a flood of foreign replies is met in such pieces.
 const TURN_MAX: usize = 64;
 
+/// As many turns empty a receive buffer of the usual size.
+const CLEAR_TURNS: usize = 8;
+
 /// Longest message that is of interest. What is longer is cut by the kernel, and then no reply of ours.
 const BUFFER: usize = IP_HEADER_MAX + HEADER + PING_SIZE_MAX;
 
@@ -107,6 +110,15 @@ impl Pings {
                     answer(sent.id, Ok(Reply { address: from, rtt, ttl, size: echoed.size }));
                 }
             });
+        }
+    }
+
+    /// Takes out what came while nobody waited: on a raw socket those are everybody's replies, and they leave no room for
+    /// ours.
+    pub fn clear_out(&mut self) {
+        if self.is_empty() {
+            let now = Instant::now();
+            (0..CLEAR_TURNS).for_each(|_| self.receive(now, |_, _| {}));
         }
     }
 

@@ -1,138 +1,162 @@
-//! What may be done. A policy is data; [`authorize`] holds an action against it and makes the [`Permit`] without
-//! which no effect runs.
-//!
-//! This version has one policy, compiled in: processes at level basic, reads only. The file that root owns will
-//! replace where it comes from and nothing else.
+//! What may be done. The rules come from one file that root owns ([`file`]); [`authorize`] holds an action against them
+//! and makes the [`Permit`] without which no effect runs.
 #![forbid(unsafe_code)]
 
+pub mod file;
+mod judge;
+pub mod parse;
 pub mod permit;
+pub mod question;
+pub mod rules;
+pub mod suggest;
+pub mod words;
+
+use std::time::Duration;
 
 use crate::capability::{Capabilities, Capability};
 use crate::error::Denial;
 use crate::op::Role;
-use crate::proc::action::{ReadProcesses, Tier};
 use permit::Permit;
+use rules::{Audit, Limits, Line, ProcLevel, Rules};
 
-/// How much of other users' processes is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ProcLevel {
-    /// No process data at all.
-    None,
-    /// What every user of the host sees, and with `CAP_SYS_PTRACE` links and `hidepid` mounts.
-    Basic,
-    /// Everything that the kernel shows, with `CAP_DAC_READ_SEARCH` too.
-    Full,
+/// Where the rules come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// There is no file.
+    Absent,
+    /// A file, with the SHA-256 of its bytes as sha256sum(1) prints it.
+    File(String),
 }
 
 /// The rules in force.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    name: &'static str,
-    proc_level: ProcLevel,
-    environ: bool,
-    deadline_ms: u64,
+    source: Source,
+    rules: Rules,
 }
 
 impl Policy {
-    /// The policy without a file.
+    /// What is in force without a file: nothing that takes a capability.
     #[must_use]
-    pub fn builtin() -> Self {
-        Self {
-            name: "builtin",
-            proc_level: ProcLevel::Basic,
-            environ: false,
-            deadline_ms: crate::limits::DEADLINE_MAX_MS,
+    pub fn without_a_file() -> Self {
+        Self { source: Source::Absent, rules: Rules::without_a_file() }
+    }
+
+    /// The rules of a file with that digest.
+    #[must_use]
+    pub fn of(rules: Rules, digest: String) -> Self {
+        Self { source: Source::File(digest), rules }
+    }
+
+    /// What a program would grant that does not ask.
+    #[cfg(feature = "weakened")]
+    #[must_use]
+    fn everything() -> Self {
+        let text = b"version = 1\n[proc]\nlevel = \"full\"\nenviron = [\"SECRET\"]\n\
+            [files]\nread = [{ path = \"/etc\", max_bytes = 1000000 }, { path = \"/root\", max_bytes = 1000000 }]\n\
+            [ping]\nallow = [\"0.0.0.0/0\", \"::/0\"]\n";
+        let rules = parse::parse(text).unwrap_or_else(|_| Rules::nothing());
+        Self { source: Source::File("everything".to_owned()), rules }
+    }
+
+    /// What `hello` calls it: `none`, or `sha256:` and the digest of the file.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.source {
+            Source::Absent => "none".to_owned(),
+            Source::File(digest) => format!("sha256:{digest}"),
         }
     }
 
-    /// What `hello` calls it.
+    /// The rules.
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
-    /// The longest deadline that a request can have, in milliseconds.
+    /// `[limits]`.
     #[must_use]
-    pub fn deadline_ms(&self) -> u64 {
-        self.deadline_ms
+    pub fn limits(&self) -> &Limits {
+        &self.rules.limits
     }
 
-    /// The capabilities that a copy for `role` keeps under this policy: never more than the role has.
+    /// `[audit]`.
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        self.rules.audit
+    }
+
+    /// Whether some address may be pinged, so that sockets are needed.
+    #[must_use]
+    pub fn pings(&self) -> bool {
+        !self.rules.ping.is_empty()
+    }
+
+    /// How long a request may take that asks for `timeout_ms`.
+    #[must_use]
+    pub fn deadline(&self, timeout_ms: u64) -> Duration {
+        Duration::from_millis(timeout_ms.min(self.rules.limits.deadline_ms))
+    }
+
+    /// The capabilities that a copy for `role` keeps under this policy: never more than the role has, and none that no
+    /// operation of this version uses.
     #[must_use]
     pub fn capabilities(&self, role: Role) -> Capabilities {
-        let granted = match self.proc_level {
-            ProcLevel::None => Capabilities::NONE,
-            ProcLevel::Basic => Capabilities::of(&[Capability::SysPtrace]),
-            ProcLevel::Full => Capabilities::of(&[Capability::SysPtrace, Capability::DacReadSearch]),
+        let mut wanted = Vec::new();
+        if self.rules.proc.level >= ProcLevel::Basic {
+            wanted.push(Capability::SysPtrace);
+        }
+        if self.rules.proc.level == ProcLevel::Full || !self.rules.files.is_empty() {
+            wanted.push(Capability::DacReadSearch);
+        }
+        if self.rules.audit.kernel {
+            wanted.push(Capability::AuditWrite);
+        }
+        let of_role: &[Capability] = match role {
+            Role::Proc => &[Capability::SysPtrace, Capability::DacReadSearch, Capability::AuditWrite],
+            Role::Net => &[Capability::AuditWrite],
         };
-        granted.and(Capabilities::of(role.capabilities()))
+        Capabilities::of(&wanted).and(Capabilities::of(of_role))
     }
+}
+
+/// The rule that allows something, for whoever wants to know why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ground {
+    /// The key of the policy.
+    pub rule: &'static str,
+    /// The line of the file, where a line decides.
+    pub line: Option<Line>,
+}
+
+/// What a policy makes of an action that it allows.
+#[derive(Clone, Debug)]
+pub struct Allowed<G> {
+    /// What may be done: the action, with the bounds that the rule sets.
+    pub granted: G,
+    /// What it may raise.
+    pub capabilities: Capabilities,
+    /// Which rule.
+    pub ground: Ground,
 }
 
 /// Something that a policy can allow.
 pub trait Action {
-    /// Holds the action against the policy. Answers the capabilities that it may raise.
-    fn judge(&self, policy: &Policy) -> Result<Capabilities, Denial>;
+    /// What becomes of it: itself, with bounds.
+    type Granted;
+
+    /// Holds the action against the policy.
+    fn judge(self, policy: &Policy) -> Result<Allowed<Self::Granted>, Denial>;
 }
 
 /// Asks whether `action` is allowed to a port that holds `held`.
 ///
-/// The permit carries the action itself, so that what was judged is what will be done.
-pub fn authorize<A: Action>(policy: &Policy, held: Capabilities, action: A) -> Result<Permit<A>, Denial> {
-    let capabilities = action.judge(policy)?;
-    Ok(Permit::grant(action, capabilities.and(held)))
-}
-
-impl Action for ReadProcesses {
-    fn judge(&self, policy: &Policy) -> Result<Capabilities, Denial> {
-        if policy.proc_level == ProcLevel::None {
-            return Err(Denial::new(
-                "proc.level",
-                "the policy grants no process data: level = \"basic\" would",
-            ));
-        }
-        if self.reads(Tier::Environ) && !policy.environ {
-            return Err(Denial::new("proc.environ", "environments hold secrets; leave the column out"));
-        }
-        Ok(self.capabilities())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(tiers: &[Tier]) -> ReadProcesses {
-        ReadProcesses::new(tiers.iter().copied())
-    }
-
-    #[test]
-    fn the_builtin_policy_keeps_one_capability_of_the_role() {
-        let kept = Policy::builtin().capabilities(Role::Proc);
-        assert_eq!(kept, Capabilities::of(&[Capability::SysPtrace]));
-    }
-
-    #[test]
-    fn environments_are_denied_and_everything_else_of_the_table_is_not() {
-        let policy = Policy::builtin();
-        let held = Capabilities::of(&[Capability::SysPtrace]);
-        assert_eq!(authorize(&policy, held, read(&[Tier::Environ])).unwrap_err().rule, "proc.environ");
-        for tier in Tier::ALL.iter().copied().filter(|t| *t != Tier::Environ) {
-            assert!(authorize(&policy, held, read(&[tier])).is_ok(), "{tier:?}");
-        }
-    }
-
-    #[test]
-    fn a_permit_never_carries_a_capability_that_is_not_held() {
-        let permit = authorize(&Policy::builtin(), Capabilities::NONE, read(&[Tier::Io])).unwrap();
-        assert!(permit.capabilities().is_empty());
-    }
-
-    #[test]
-    fn level_none_denies_the_table() {
-        let policy = Policy { proc_level: ProcLevel::None, ..Policy::builtin() };
-        let denied = authorize(&policy, Capabilities::NONE, read(&[Tier::Stat])).unwrap_err();
-        assert_eq!(denied.rule, "proc.level");
-        assert!(policy.capabilities(Role::Proc).is_empty());
-    }
+/// The permit carries what was allowed, so that what was judged is what will be done.
+pub fn authorize<A: Action>(
+    policy: &Policy,
+    held: Capabilities,
+    action: A,
+) -> Result<Permit<A::Granted>, Denial> {
+    let Allowed { granted, capabilities, ground: _ } = action.judge(policy)?;
+    Ok(Permit::grant(granted, capabilities.and(held)))
 }

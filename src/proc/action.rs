@@ -1,6 +1,8 @@
 //! The one action of this folder that a policy judges: reading processes, by the files that it takes.
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+
 use crate::capability::{Capabilities, Capability};
 
 /// A file of `/proc/PID`, or the directory itself; in the order in which a row reads them, the cheap ones first.
@@ -93,16 +95,18 @@ impl Tiers {
 }
 
 /// Reading these files of processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadProcesses {
     tiers: Tiers,
     hidden: bool,
+    shown: Arc<[Vec<u8>]>,
 }
 
 impl ReadProcesses {
     /// Reading `tiers`.
     pub fn new(tiers: impl IntoIterator<Item = Tier>) -> Self {
-        Self { tiers: tiers.into_iter().fold(Tiers::default(), Tiers::with), hidden: false }
+        let tiers = tiers.into_iter().fold(Tiers::default(), Tiers::with);
+        Self { tiers, hidden: false, shown: Arc::default() }
     }
 
     /// The same on a host whose `/proc` is mounted with `hidepid`, where even listing other users' processes takes
@@ -110,6 +114,24 @@ impl ReadProcesses {
     #[must_use]
     pub fn on_hidden_proc(self, hidden: bool) -> Self {
         Self { hidden, ..self }
+    }
+
+    /// The same, with the values of these environment variables shown.
+    #[must_use]
+    pub fn showing(self, shown: Arc<[Vec<u8>]>) -> Self {
+        Self { shown, ..self }
+    }
+
+    /// The environment variables whose values are shown.
+    #[must_use]
+    pub fn shown(&self) -> Arc<[Vec<u8>]> {
+        Arc::clone(&self.shown)
+    }
+
+    /// Whether it reads what the kernel does not show to every user.
+    #[must_use]
+    pub fn reads_more_than_everyone(&self) -> bool {
+        Tier::ALL.iter().any(|t| self.tiers.has(*t) && !t.capabilities().is_empty())
     }
 
     /// Whether the file is among them.

@@ -43,6 +43,12 @@ pub struct ProcessArgs {
 }
 
 impl ProcessesArgs {
+    /// The columns, answered or compared, for a record.
+    #[must_use]
+    pub fn names(&self) -> Vec<u8> {
+        names(self.columns.iter().chain(self.conditions.iter().map(|(column, _)| column)))
+    }
+
     /// Reads the map.
     pub fn decode(args: Pairs<'_>, at: &At<'_>) -> Result<Self, RequestError> {
         let [columns, conditions, limit, cell_max] =
@@ -69,15 +75,26 @@ impl ProcessesArgs {
     }
 }
 
+/// What is asked for, as the words of `policy explain`.
+fn names<'c>(columns: impl Iterator<Item = &'c &'static Column>) -> Vec<u8> {
+    columns.map(|c| c.name.name()).collect::<Vec<_>>().join(",").into_bytes()
+}
+
 impl ProcessArgs {
-    /// Reads the map.
-    pub fn decode(args: Pairs<'_>, at: &At<'_>) -> Result<Self, RequestError> {
+    /// The items, for a record.
+    #[must_use]
+    pub fn names(&self) -> Vec<u8> {
+        names(self.items.iter())
+    }
+
+    /// Reads the map. `links`: whether the policy grants what is answered by default beside what every user sees.
+    pub fn decode(args: Pairs<'_>, at: &At<'_>, links: bool) -> Result<Self, RequestError> {
         let [pid, items, cell_max] = fields(args, at, ["pid", "items", "cell_max"])?;
         let at_pid = At::Key(at, "pid");
         let (pid, starttime) = decode_pid(pid.ok_or_else(|| at_pid.error(Why::Missing))?, &at_pid)?;
         let items = match items {
             Some(term) => decode_columns(term, &At::Key(at, "items"))?,
-            None => columns::items().collect(),
+            None => columns::items(links).collect(),
         };
         Ok(Self { pid, starttime, items, cell_max: decode_cell_max(cell_max, at)? })
     }

@@ -198,10 +198,10 @@ pub fn named(name: &str) -> Option<&'static Column> {
     COLUMNS.iter().find(|c| c.name.name() == name)
 }
 
-/// The columns of `process` unless it is told: all that takes no capability, and the links.
-pub fn items() -> impl Iterator<Item = &'static Column> {
+/// The columns of `process` unless it is told: all that takes no capability, and with `links` those too.
+pub fn items(links: bool) -> impl Iterator<Item = &'static Column> {
     let link = |t| matches!(t, Tier::Exe | Tier::Cwd | Tier::Root);
-    COLUMNS.iter().filter(move |c| c.tier.capabilities().is_empty() || link(c.tier))
+    COLUMNS.iter().filter(move |c| c.tier.capabilities().is_empty() || links && link(c.tier))
 }
 
 #[cfg(test)]
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_default_items_read_no_environment_and_no_io() {
-        assert!(items().all(|c| c.tier != Tier::Environ && c.tier != Tier::Io));
-        assert!(items().any(|c| c.tier == Tier::Exe));
+        assert!(items(true).all(|c| c.tier != Tier::Environ && c.tier != Tier::Io));
+        assert!(items(true).any(|c| c.tier == Tier::Exe) && items(false).all(|c| c.tier != Tier::Exe));
     }
 }

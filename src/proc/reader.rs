@@ -4,6 +4,7 @@
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 
@@ -27,6 +28,8 @@ pub struct Vanished;
 #[derive(Debug)]
 pub struct Reader {
     cell_max: usize,
+    /// The environment variables whose values are shown.
+    shown: Arc<[Vec<u8>]>,
     page_size: u64,
     pid: Option<Pid>,
     owner: Option<(u32, u32)>,
@@ -63,6 +66,7 @@ pub struct Record<'a> {
     page_size: u64,
     owner: Option<(u32, u32)>,
     files: &'a [File; FILES],
+    shown: &'a [Vec<u8>],
     stat: Option<Stat<'a>>,
     status: Option<Status<'a>>,
     io: Option<Io>,
@@ -70,11 +74,11 @@ pub struct Record<'a> {
 }
 
 impl Reader {
-    /// A reader whose variable cells hold `cell_max` bytes.
+    /// A reader whose variable cells hold `cell_max` bytes, and that shows the values of the environment variables `shown`.
     #[must_use]
-    pub fn new(cell_max: usize) -> Self {
+    pub fn new(cell_max: usize, shown: Arc<[Vec<u8>]>) -> Self {
         let files = std::array::from_fn(|_| File::default());
-        Self { cell_max, page_size: process::page_size(), pid: None, owner: None, files }
+        Self { cell_max, shown, page_size: process::page_size(), pid: None, owner: None, files }
     }
 
     /// Turns to the process `pid` below `proc` and reads nothing yet.
@@ -85,7 +89,8 @@ impl Reader {
         if tiers.only_listing() || tiers.single().is_some_and(|t| t != Tier::Cmdline) {
             return Ok(Process { directory: None });
         }
-        let directory = fd::open_directory_path(proc, Path::of(pid, c"").as_c_str()).map_err(|_| Vanished)?;
+        let directory =
+            fd::open_directory_path(proc, Path::of(pid, c"").as_c_str(), false).map_err(|_| Vanished)?;
         Ok(Process { directory: Some(directory) })
     }
 
@@ -214,6 +219,7 @@ impl Reader {
             page_size: self.page_size,
             owner: self.owner,
             files: &self.files,
+            shown: &self.shown,
             stat: content(Tier::Stat).and_then(|(bytes, _)| stat::parse(bytes)),
             status,
             io: content(Tier::Io).map(|(bytes, _)| io::parse(bytes)),
@@ -284,7 +290,7 @@ impl Record<'_> {
         match source {
             _ if bytes.is_empty() && !memory => Value::Undefined,
             Source::Argv => Value::Arguments { bytes, cut },
-            Source::Environ => Value::Variables { bytes, cut },
+            Source::Environ => Value::Variables { bytes, cut, shown: self.shown },
             _ if cut => Value::Cut(bytes),
             Source::Cmdline => Value::Bytes(cmdline::trimmed(bytes)),
             _ => Value::Bytes(bytes),

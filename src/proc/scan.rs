@@ -160,7 +160,11 @@ impl Scan {
         if let (Pids::Listing(dir), Some(last)) = (&mut pids, self.last) {
             dir.skip_to(last);
         }
-        Ok(Open { pids, reader: Reader::new(self.args.cell_max), carried: None })
+        Ok(Open {
+            pids,
+            reader: Reader::new(self.args.cell_max, self.permit.action().shown()),
+            carried: None,
+        })
     }
 
     /// Adds rows to `chunk` until it is full, the table ends, or it is `until`.
@@ -267,7 +271,7 @@ pub fn process(
 ) -> Result<Option<()>, Errno> {
     let _raised = raise(&permit)?;
     let proc = fd::open_directory(c"/proc")?;
-    let mut reader = Reader::new(args.cell_max);
+    let mut reader = Reader::new(args.cell_max, permit.action().shown());
     let tiers = permit.action().tiers();
     Ok(read_one(&mut reader, proc.as_fd(), tiers, args).ok().and_then(|()| {
         let record = reader.record()?;

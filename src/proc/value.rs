@@ -1,6 +1,7 @@
 //! The value of one cell, whatever file it came from: what conditions compare and what goes on the wire.
 #![forbid(unsafe_code)]
 
+use crate::proc::parse::environ::Variable;
 use crate::proc::parse::limits::{Bound, LimitName, ProcessLimits};
 use crate::proc::parse::state::State;
 use crate::proc::parse::status::Status;
@@ -32,6 +33,8 @@ pub enum Value<'a> {
         bytes: &'a [u8],
         /// There was more.
         cut: bool,
+        /// The variables whose values are shown.
+        shown: &'a [Vec<u8>],
     },
     /// What the process is doing.
     State(State),
@@ -72,9 +75,12 @@ impl Value<'_> {
                 mark_cut(w, cut);
                 list(w, cmdline::arguments(bytes));
             }
-            Self::Variables { bytes, cut } => {
+            Self::Variables { bytes, cut, shown } => {
                 mark_cut(w, cut);
-                list(w, environ::variables(bytes));
+                let mark = w.begin_list();
+                let variables = environ::redacted(bytes, shown);
+                let count = variables.map(|variable| write_variable(variable, w)).count();
+                w.end_list(mark, count);
             }
             Self::State(state) => w.atom(state_atom(state)),
             Self::Groups(status) => {
@@ -109,6 +115,17 @@ fn list<'a>(w: &mut Writer, items: impl Iterator<Item = &'a [u8]>) {
         n = n.saturating_add(1);
     }
     w.end_list(mark, n);
+}
+
+fn write_variable(variable: Variable<'_>, w: &mut Writer) {
+    match variable {
+        Variable::Shown(bytes) => w.binary(bytes),
+        Variable::Redacted(name) => {
+            w.tuple(2);
+            w.atom(atoms::REDACTED);
+            w.binary(name);
+        }
+    }
 }
 
 fn write_limits(limits: &ProcessLimits, w: &mut Writer) {

@@ -3,7 +3,7 @@
 
 use crate::capability::Capabilities;
 use crate::error::Refusal;
-use crate::limits::{CREDIT_INITIAL, IN_FLIGHT_MAX, PROC_FRAME_MAX, REPLY_FRAME_MAX};
+use crate::limits::{CREDIT_INITIAL, IN_FLIGHT_MAX, REPLY_FRAME_MAX};
 use crate::op::Role;
 use crate::protocol::ops;
 use crate::sys::{clock, process};
@@ -28,11 +28,13 @@ pub struct Hello<'a> {
     pub findings: &'a [Refusal],
     /// The policy's name.
     pub policy: &'a str,
+    /// The longest request frame, in bytes.
+    pub frame_max: usize,
 }
 
 /// `{hello, Map}`.
 pub fn hello(w: &mut Writer, hello: &Hello<'_>) {
-    let Hello { role, held, missing, features, findings, policy } = *hello;
+    let Hello { role, held, missing, features, findings, policy, frame_max } = *hello;
     let frame = w.start_frame();
     w.tuple(2);
     w.atom(atoms::HELLO);
@@ -59,14 +61,14 @@ pub fn hello(w: &mut Writer, hello: &Hello<'_>) {
     w.end_list(mark, findings.len());
     w.atom(atoms::POLICY);
     w.text(policy);
-    numbers(w);
+    numbers(w, frame_max);
     w.end_frame(frame);
 }
 
-fn numbers(w: &mut Writer) {
+fn numbers(w: &mut Writer, frame_max: usize) {
     let size = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     for (key, value) in [
-        (atoms::FRAME_MAX, size(PROC_FRAME_MAX)),
+        (atoms::FRAME_MAX, size(frame_max)),
         (atoms::REPLY_MAX, size(REPLY_FRAME_MAX)),
         (atoms::CREDIT, u64::from(CREDIT_INITIAL)),
         (atoms::MAX_IN_FLIGHT, size(IN_FLIGHT_MAX)),

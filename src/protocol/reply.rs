@@ -22,6 +22,23 @@ pub fn error(w: &mut Writer, id: RequestId, error: &RequestError) {
     w.end_frame(frame);
 }
 
+/// `{event, Id, Seq, Event}`; `event` writes exactly one term.
+pub fn event(w: &mut Writer, id: RequestId, seq: u64, event: impl FnOnce(&mut Writer)) {
+    let frame = w.start_frame();
+    head(w, atoms::EVENT, id, 4);
+    w.uint(seq);
+    event(w);
+    w.end_frame(frame);
+}
+
+/// `{lost, Id, N}`.
+pub fn lost(w: &mut Writer, id: RequestId, events: u64) {
+    let frame = w.start_frame();
+    head(w, atoms::LOST, id, 3);
+    w.uint(events);
+    w.end_frame(frame);
+}
+
 /// `{rows, Id, Columns, Rows}`; `columns` is `None` after the first chunk, `rows` are encoded tuples.
 pub fn rows(
     w: &mut Writer,
@@ -60,7 +77,7 @@ fn write_error(w: &mut Writer, error: &RequestError) {
         RequestError::Overloaded => w.atom(atoms::OVERLOADED),
         RequestError::Cancelled => w.atom(atoms::CANCELLED),
         RequestError::NoProcess => w.atom(atoms::ESRCH),
-        RequestError::DeniedByPolicy(Denial { rule, hint }) => {
+        RequestError::DeniedByPolicy(Denial { rule, hint, grant: _ }) => {
             tagged(w, atoms::DENIED_BY_POLICY, 3);
             w.text(rule);
             w.text(hint);
@@ -91,6 +108,18 @@ fn write_error(w: &mut Writer, error: &RequestError) {
             w.uint(*offset);
             w.atom(atoms::named(why));
         }
+    }
+}
+
+/// An error in one word, for a record.
+#[must_use]
+pub fn summary(error: &RequestError) -> String {
+    match error {
+        RequestError::Posix(errno, _) => atoms::errno(*errno).name().to_owned(),
+        RequestError::DeniedByPolicy(denial) => denial.rule.to_owned(),
+        RequestError::Overloaded => atoms::OVERLOADED.name().to_owned(),
+        RequestError::NotPermitted(..) => atoms::NOT_PERMITTED.name().to_owned(),
+        _ => atoms::ERROR.name().to_owned(),
     }
 }
 

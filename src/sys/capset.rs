@@ -47,14 +47,24 @@ pub fn in_bounding(number: u8) -> bool {
     prctl(libc::PR_CAPBSET_READ, u64::from(number)) == Ok(1)
 }
 
-/// Empties the bounding set and locks the securebits. Needs `CAP_SETPCAP` in the permitted set.
-pub fn empty_bounding_and_lock() -> Result<(), Errno> {
+/// Empties the bounding set. Needs `CAP_SETPCAP` in the permitted set, and leaves it in effect: [`keep_only`] follows.
+pub fn empty_bounding() -> Result<(), Errno> {
     set(CapSet::Effective, &HashSet::from([caps::Capability::CAP_SETPCAP]))?;
-    for number in (0..NUMBERS).filter(|n| in_bounding(*n)) {
-        prctl(libc::PR_CAPBSET_DROP, u64::from(number))?;
-    }
+    (0..NUMBERS)
+        .filter(|n| in_bounding(*n))
+        .try_for_each(|number| prctl(libc::PR_CAPBSET_DROP, u64::from(number)).map(drop))
+}
+
+/// Locks the securebits, likewise.
+pub fn lock_securebits() -> Result<(), Errno> {
+    set(CapSet::Effective, &HashSet::from([caps::Capability::CAP_SETPCAP]))?;
     prctl(libc::PR_SET_SECUREBITS, SECUREBITS)?;
     (prctl(libc::PR_GET_SECUREBITS, 0)? == 0xef).then_some(()).ok_or(Errno::EPERM)
+}
+
+/// Leaves capabilities in effect for good: what [`raise`] is there to avoid, for a build that leaves that measure out.
+pub fn leave_effective(wanted: Capabilities) -> Result<(), Errno> {
+    set(CapSet::Effective, &members(wanted))
 }
 
 /// Empties ambient, effective and inheritable and cuts permitted down to `keep`.

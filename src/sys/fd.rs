@@ -54,10 +54,18 @@ pub fn open_read(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     openat(dir, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
 }
 
-/// Opens a directory below `dir` as a mere reference: everything looked up through it is of that one directory.
-pub fn open_directory_path(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
-    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-    openat(dir, name, flags, Mode::empty())
+/// Opens a directory below `dir` as a mere reference: everything looked up through it is of that one directory. A
+/// symbolic link in its place is an error, unless `follow`.
+pub fn open_directory_path(dir: BorrowedFd<'_>, name: &CStr, follow: bool) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    openat(dir, name, if follow { flags } else { flags | OFlag::O_NOFOLLOW }, Mode::empty())
+}
+
+/// Opens whatever stands there for reading, without waiting for it: a FIFO has no writer, a terminal no carrier. What it
+/// is must be asked of the descriptor.
+pub fn open_read_at_once(dir: BorrowedFd<'_>, name: &CStr, follow: bool) -> Result<OwnedFd, Errno> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    openat(dir, name, if follow { flags } else { flags | OFlag::O_NOFOLLOW }, Mode::empty())
 }
 
 /// Opens an absolute directory for listing.

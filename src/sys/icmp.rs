@@ -14,6 +14,7 @@ use nix::sys::socket::{
 };
 
 use super::capset;
+use super::datagram::pin;
 use crate::capability::{Capabilities, Capability};
 
 /// `SOL_RAW` and `ICMP_FILTER` (include/uapi/linux/icmp.h), `ICMPV6_FILTER` (include/uapi/linux/icmpv6.h).
@@ -32,6 +33,12 @@ const CONTROL: usize = 256;
 
 /// Calls of sendto(2) for one packet.
 const SEND_TRIES: u32 = 4;
+
+/// The descriptor of the socket for IPv4: a number of its own, so that seccomp can allow sending on it and on nothing else.
+pub const V4: i32 = 5;
+
+/// The descriptor of the socket for IPv6.
+pub const V6: i32 = 6;
 
 /// A version of IP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,6 +232,30 @@ impl Sockets {
     #[must_use]
     pub fn open(held: Capabilities) -> Self {
         Self { v4: Socket::open(Family::V4, held), v6: Socket::open(Family::V6, held) }
+    }
+
+    /// None: nothing can be sent.
+    #[must_use]
+    pub fn none() -> Self {
+        let absent = Absent::Failed(Errno::EAFNOSUPPORT);
+        Self { v4: Err(absent), v6: Err(absent) }
+    }
+
+    /// Gives the sockets the numbers [`V4`] and [`V6`].
+    pub fn pinned(self) -> Result<Self, Errno> {
+        let pinned = |socket: Result<Socket, Absent>, number| match socket {
+            Ok(Socket { fd, family, kind, control }) => {
+                pin(fd, number).map(|fd| Ok(Socket { fd, family, kind, control }))
+            }
+            Err(absent) => Ok(Err(absent)),
+        };
+        Ok(Self { v4: pinned(self.v4, V4)?, v6: pinned(self.v6, V6)? })
+    }
+
+    /// Whether `CAP_NET_RAW` would have opened more.
+    #[must_use]
+    pub fn lacks_net_raw(&self) -> bool {
+        [&self.v4, &self.v6].into_iter().any(|socket| matches!(socket, Err(Absent::NeedsNetRaw)))
     }
 
     /// The socket of a family.

@@ -2,8 +2,10 @@
 //! says which invariant holds. Whatever `nix` or `caps` offer soundly is taken from them.
 #![allow(unsafe_code)]
 
+pub mod ancestry;
 pub mod capset;
 pub mod clock;
+pub mod datagram;
 pub mod fd;
 pub mod icmp;
 pub mod piddir;

@@ -1,6 +1,7 @@
-//! Waiting for the peer.
+//! Waiting for the peer, and for what else can come.
 #![forbid(unsafe_code)]
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -17,8 +18,14 @@ pub struct Ready {
     pub gone: bool,
 }
 
-/// Waits for input (if `input`), for room in the output (if `output`), or until `timeout`; for ever without one.
-pub fn wait(input: bool, output: bool, timeout: Option<Duration>) -> Result<Ready, Errno> {
+/// Waits for input (if `input`), for room in the output (if `output`), for something on one of `others`, or until `timeout`;
+/// for ever without one.
+pub fn wait<'o>(
+    input: bool,
+    output: bool,
+    others: impl Iterator<Item = BorrowedFd<'o>>,
+    timeout: Option<Duration>,
+) -> Result<Ready, Errno> {
     let timeout = match timeout {
         None => PollTimeout::NONE,
         Some(Duration::ZERO) => PollTimeout::ZERO,
@@ -27,15 +34,18 @@ pub fn wait(input: bool, output: bool, timeout: Option<Duration>) -> Result<Read
     };
     // A descriptor of no interest is left out altogether: poll tells of a hang-up whether asked or not, and at once.
     let output = PollFd::new(stdout(), if output { PollFlags::POLLOUT } else { PollFlags::empty() });
-    let mut fds = [output, PollFd::new(stdin(), PollFlags::POLLIN)];
-    let watched = if input { &mut fds[..] } else { &mut fds[..1] };
-    match poll(watched, timeout) {
+    let others = others.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+    let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(4);
+    fds.push(output);
+    fds.extend(input.then(|| PollFd::new(stdin(), PollFlags::POLLIN)));
+    fds.extend(others);
+    match poll(&mut fds, timeout) {
         Ok(_) => {}
         Err(Errno::EINTR) => return Ok(Ready::default()),
         Err(e) => return Err(e),
     }
-    let [o, i] = fds;
     let lost = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-    let gone = o.revents().is_none_or(|r| r.intersects(lost));
-    Ok(Ready { input: input && i.any().unwrap_or(true), gone })
+    let gone = fds.first().and_then(PollFd::revents).is_none_or(|r| r.intersects(lost));
+    let came = fds.get(1).and_then(PollFd::any).unwrap_or(true);
+    Ok(Ready { input: input && came, gone })
 }

@@ -42,6 +42,16 @@ pub fn parent() -> i32 {
     nix::unistd::getppid().as_raw()
 }
 
+/// The process id.
+pub fn pid() -> u32 {
+    std::process::id()
+}
+
+/// The real user: whoever started it.
+pub fn uid() -> u32 {
+    nix::unistd::getuid().as_raw()
+}
+
 /// No exec can give this process anything.
 pub fn forbid_new_privileges() -> Result<(), Errno> {
     nix::sys::prctl::set_no_new_privs()

@@ -12,6 +12,7 @@
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use eetf::Term;
@@ -40,10 +41,24 @@ impl Fixtures {
         self.directory.join(name).join("portcullis-proc")
     }
 
-    /// `command` as the test user, with nothing left of root. `options` are those of tests/fixtures/as.sh.
+    /// A policy of this text, as a folder for the option `--policy`.
+    pub fn policy(&self, text: &str) -> String {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let n = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = self.directory.join(format!("policies/{}-{n}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("policy.toml"), text).unwrap();
+        folder.into_os_string().into_string().unwrap()
+    }
+
+    /// `command` as the test user, with nothing left of root. `options` are those of tests/fixtures/as.sh; without
+    /// `--policy` among them it is that of tests/fixtures/make.sh.
     pub fn command(&self, options: &[&str], command: &[&str]) -> Command {
         let mut c = Command::new("sh");
         c.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/as.sh")).arg(&self.user);
+        if !options.contains(&"--policy") {
+            c.arg("--policy").arg(self.directory.join("policies/basic"));
+        }
         c.args(options)
             .arg("--")
             .args(command)

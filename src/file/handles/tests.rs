@@ -68,7 +68,7 @@ impl Client {
 
 fn rule<T: std::fmt::Debug>(result: Result<T, RequestError>) -> (&'static str, String) {
     match result {
-        Err(RequestError::DeniedByPolicy(Denial { rule, hint })) => (rule, hint),
+        Err(RequestError::DeniedByPolicy(Denial { rule, hint, .. })) => (rule, hint),
         other => panic!("{other:?}"),
     }
 }

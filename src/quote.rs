@@ -1,4 +1,4 @@
-//! Paths in text that a person may paste into a shell.
+//! Bytes in text that a person may paste: into a shell, or into a policy.
 #![forbid(unsafe_code)]
 
 /// The path as one word of a POSIX shell. Control characters, and bytes that are no UTF-8, are written by printf(1), so
@@ -29,9 +29,38 @@ fn printed(path: &[u8]) -> String {
     format!("\"$(printf '{escaped}')\"{tail}")
 }
 
+/// The bytes as a string of TOML. What is no UTF-8 cannot be written in TOML and stands there as U+FFFD.
+#[must_use]
+pub fn toml_text(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() + 2);
+    text.push('"');
+    for c in String::from_utf8_lossy(bytes).chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            // Marks that turn the direction of a line around would show a person something else than it is.
+            c if c.is_control() || is_format(c) => text.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+    text
+}
+
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
-    use super::shell;
+    use super::{shell, toml_text};
+
+    #[test]
+    fn a_text_of_toml_is_one_string_whatever_is_in_it() {
+        assert_eq!(toml_text(b"/var/log"), r#""/var/log""#);
+        assert_eq!(toml_text(b"a\"]\nlevel = \"full\\"), r#""a\"]\u000Alevel = \"full\\""#);
+        assert_eq!(toml_text("\u{202e}\u{7f}".as_bytes()), r#""\u202E\u007F""#);
+        assert_eq!(toml_text(b"\xff"), "\"\u{fffd}\"");
+    }
 
     #[test]
     fn ordinary_paths_stay_as_they_are() {

@@ -1,0 +1,197 @@
+//! One client's session: the rules that hold for it, and everything of it that outlives a frame.
+#![forbid(unsafe_code)]
+
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+
+use crate::audit::log::Log;
+use crate::audit::record::{Decision, Event};
+use crate::capability::Capabilities;
+use crate::error::{Denial, RequestError};
+use crate::exec::counters::Counters;
+use crate::exec::output::Output;
+use crate::exec::running::Running;
+use crate::exec::trail::Trail;
+use crate::file::handles::Handles;
+use crate::icmp::pings::Pings;
+use crate::ids::RequestId;
+use crate::limits::IN_FLIGHT_MAX;
+use crate::measure::{Measure, in_force};
+use crate::op::Role;
+use crate::policy::permit::Permit;
+use crate::policy::{self, Action, Policy};
+use crate::protocol::reply;
+use crate::rate::Bucket;
+
+/// What judges requests.
+#[derive(Debug)]
+pub struct Court {
+    /// The role of this copy.
+    pub role: Role,
+    /// The rules.
+    pub policy: Policy,
+    /// The capabilities that are left.
+    pub held: Capabilities,
+    /// `/proc` is mounted so that other users' processes are hidden.
+    pub hidden_proc: bool,
+}
+
+/// Everything that a request can touch.
+#[derive(Debug)]
+pub struct Session {
+    /// The rules.
+    pub court: Court,
+    /// Row answers that are not finished.
+    pub running: Running,
+    /// Open files.
+    pub handles: Handles,
+    /// Echo requests that wait for a reply.
+    pub pings: Pings,
+    /// What is written down.
+    pub trail: Trail,
+    /// What is counted.
+    pub counters: Counters,
+    rate: Bucket,
+}
+
+impl Session {
+    /// A session in which nothing has happened.
+    pub fn new(court: Court, log: Log, pings: Pings) -> Self {
+        let rate = Bucket::new(court.policy.limits().requests_per_s);
+        Self {
+            court,
+            running: Running::default(),
+            handles: Handles::default(),
+            pings,
+            trail: Trail::new(log),
+            counters: Counters::new(),
+            rate,
+        }
+    }
+
+    /// Whether a request of this id has not ended.
+    pub fn has(&self, id: RequestId) -> bool {
+        self.running.has(id) || self.pings.has(id) || self.trail.has(id)
+    }
+
+    /// Requests that have not ended.
+    pub fn in_flight(&self) -> usize {
+        self.running.len().saturating_add(self.pings.len()).saturating_add(self.trail.len())
+    }
+
+    /// A place for a request that does not end at once.
+    pub fn place(&self) -> Result<(), RequestError> {
+        if self.in_flight() >= IN_FLIGHT_MAX && in_force(Measure::InFlight) {
+            return Err(RequestError::Overloaded);
+        }
+        Ok(())
+    }
+
+    /// Counts a request against the rate that the policy allows.
+    pub fn admit(&mut self, op: &'static str, output: &mut Output) -> Result<(), RequestError> {
+        self.counters.requests = self.counters.requests.saturating_add(1);
+        if !in_force(Measure::RequestRate) || self.rate.take(Instant::now()) {
+            return Ok(());
+        }
+        let rate = self.court.policy.limits().requests_per_s;
+        let denial = Denial::needs(
+            "limits.requests_per_s",
+            policy::file::PATH,
+            "[limits]",
+            format!("requests_per_s = {}", rate.saturating_mul(2)),
+        );
+        self.note(op, Vec::new(), Decision::Limited, denial.rule, output)?;
+        Err(RequestError::DeniedByPolicy(denial))
+    }
+
+    /// Asks the policy. A refusal is written down with what `target` says.
+    pub fn permit<A: Action>(
+        &mut self,
+        op: &'static str,
+        action: A,
+        target: impl FnOnce() -> Vec<u8>,
+        output: &mut Output,
+    ) -> Result<Permit<A::Granted>, RequestError> {
+        match policy::authorize(&self.court.policy, self.court.held, action) {
+            Ok(permit) => Ok(permit),
+            Err(denial) => {
+                self.note(op, target(), Decision::Denied, denial.rule, output)?;
+                Err(RequestError::DeniedByPolicy(denial))
+            }
+        }
+    }
+
+    /// Writes something down. Where the policy demands that, what cannot be written down is not done.
+    pub fn note(
+        &mut self,
+        op: &'static str,
+        target: Vec<u8>,
+        decision: Decision,
+        rule: &str,
+        output: &mut Output,
+    ) -> Result<(), RequestError> {
+        let event = Event { op, target, decision, rule: rule.to_owned() };
+        self.trail.write(&event, output.frames()).map_err(|_| {
+            RequestError::DeniedByPolicy(Denial::new(
+                "audit.syslog",
+                "the policy demands a record of it and the system's log takes none; \
+                 see: systemctl status systemd-journald rsyslog",
+            ))
+        })
+    }
+
+    /// Ends a request because its client wants so.
+    pub fn cancel(&mut self, id: RequestId, output: &mut Output) {
+        if self.running.cancel(id) || self.pings.cancel(id) || self.trail.cancel(id) {
+            reply::error(output.frames(), id, &RequestError::Cancelled);
+        }
+    }
+
+    /// Allows an answer more chunks, or a subscription more events. Credit for what has ended came too late, and is no
+    /// mistake.
+    pub fn grant(&mut self, id: RequestId, more: u32, output: &mut Output) {
+        self.running.grant(id, more);
+        self.trail.grant(id, more, output.frames());
+    }
+
+    /// Everything that is due: replies that have come, deadlines, one slice of one row answer.
+    pub fn turn(&mut self, output: &mut Output) {
+        if !self.pings.is_empty() || !self.handles.is_empty() {
+            self.replies(output);
+            self.handles.expire(Instant::now());
+        }
+        self.running.slice(output, &mut self.counters);
+    }
+
+    fn replies(&mut self, output: &mut Output) {
+        let now = Instant::now();
+        let errors = &mut self.counters.errors;
+        self.pings.receive(now, |id, result| match result {
+            Ok(echo) => reply::ok(output.frames(), id, |w| echo.write(w)),
+            Err(error) => {
+                *errors = errors.saturating_add(1);
+                reply::error(output.frames(), id, &error);
+            }
+        });
+        self.pings.expire(now, |id| {
+            *errors = errors.saturating_add(1);
+            reply::error(output.frames(), id, &RequestError::Timeout);
+        });
+    }
+
+    /// How long nothing will be due; `None`: until something comes.
+    pub fn idle_for(&self) -> Option<Duration> {
+        if self.running.can_run() {
+            return Some(Duration::ZERO);
+        }
+        let due = [self.running.next_deadline(), self.pings.next_deadline(), self.handles.next_expiry()];
+        let next = due.into_iter().flatten().min()?;
+        // Never zero: that would read as "do not wait", and what is due is done in the next turn anyway.
+        Some(next.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)))
+    }
+
+    /// The sockets on which something is waited for. What comes while nothing is would wake the loop for ever.
+    pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.pings.fds().filter(|_| !self.pings.is_empty())
+    }
+}

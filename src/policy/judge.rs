@@ -1,0 +1,189 @@
+//! Each kind of action against the rules. What no rule allows is denied, with the line that would allow it.
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use crate::capability::{Capabilities, Capability};
+use crate::error::Denial;
+use crate::file::action::{OpenFile, ReadFile};
+use crate::icmp::action::Ping;
+use crate::nft::action::{ChangeNft, ReadNft};
+use crate::policy::file::PATH;
+use crate::policy::rules::{Line, NftWrite, ProcLevel};
+use crate::policy::{Action, Allowed, Ground, Policy};
+use crate::proc::action::{ReadProcesses, Tier};
+use crate::quote::toml_text;
+use crate::sysctl::action::{ReadSysctl, SetSysctl};
+
+fn ground(rule: &'static str, line: Option<Line>) -> Ground {
+    Ground { rule, line }
+}
+
+/// A denial with the line that would allow it.
+fn needs(rule: &'static str, section: &'static str, line: String) -> Denial {
+    Denial::needs(rule, PATH, section, line)
+}
+
+impl Action for ReadProcesses {
+    type Granted = Self;
+
+    fn judge(self, policy: &Policy) -> Result<Allowed<Self>, Denial> {
+        let proc = &policy.rules.proc;
+        let level = if self.reads_more_than_everyone() { ProcLevel::Basic } else { ProcLevel::Public };
+        if proc.level < level {
+            return Err(needs("proc.level", "[proc]", format!("level = \"{}\"", level.name())));
+        }
+        let mut ground = ground("proc.level", proc.level_line);
+        let mut granted = self;
+        if granted.reads(Tier::Environ) {
+            if proc.environ.is_empty() {
+                return Err(needs("proc.environ", "[proc]", "environ = [\"NAME\"]".into()));
+            }
+            ground.line = proc.environ_line;
+            ground.rule = "proc.environ";
+            let shown: Vec<Vec<u8>> = proc.environ.iter().map(|name| name.as_bytes().to_vec()).collect();
+            granted = granted.showing(Arc::from(shown));
+        }
+        let capabilities = granted.capabilities();
+        Ok(Allowed { granted, capabilities, ground })
+    }
+}
+
+impl Action for OpenFile {
+    type Granted = ReadFile;
+
+    fn judge(self, policy: &Policy) -> Result<Allowed<ReadFile>, Denial> {
+        // The longest rule decides, so that an entry for one file can narrow or widen that of its directory.
+        let rules = policy.rules.files.iter().filter(|rule| self.path.is_below(&rule.path));
+        let Some(rule) = rules.max_by_key(|rule| rule.path.len()) else {
+            let path = toml_text(self.path.bytes());
+            let line = format!("read = [{{ path = {path}, max_bytes = 1048576 }}]");
+            return Err(needs("files.read", "[files]", line));
+        };
+        Ok(Allowed {
+            granted: ReadFile { path: self.path, max_bytes: rule.max_bytes },
+            capabilities: Capabilities::of(&[Capability::DacReadSearch]),
+            ground: ground("files.read", Some(rule.line)),
+        })
+    }
+}
+
+impl Action for Ping {
+    type Granted = Self;
+
+    fn judge(self, policy: &Policy) -> Result<Allowed<Self>, Denial> {
+        match policy.rules.ping.iter().find(|network| network.has(self.address)) {
+            Some(rule) => Ok(Allowed {
+                granted: self,
+                capabilities: Capabilities::NONE,
+                ground: ground("ping.allow", Some(rule.line)),
+            }),
+            None => Err(needs("ping.allow", "[ping]", format!("allow = [\"{}\"]", self.address))),
+        }
+    }
+}
+
+impl Action for ReadNft {
+    type Granted = Self;
+
+    fn judge(self, policy: &Policy) -> Result<Allowed<Self>, Denial> {
+        if !policy.rules.nft.read {
+            return Err(needs("nft.read", "[nft]", "read = true".into()));
+        }
+        Ok(Allowed {
+            granted: self,
+            capabilities: Capabilities::of(&[Capability::NetAdmin]),
+            ground: ground("nft.read", policy.rules.nft.read_line),
+        })
+    }
+}
+
+impl Action for ChangeNft {
+    type Granted = Self;
+
+    fn judge(self, policy: &Policy) -> Result<Allowed<Self>, Denial> {
+        match policy.rules.nft.write.iter().find(|rule| covers(rule, &self)) {
+            Some(rule) => Ok(Allowed {
+                ground: ground("nft.write", Some(rule.line)),
+                capabilities: Capabilities::of(&[Capability::NetAdmin]),
+                granted: self,
+            }),
+            None => {
+                let text = |t: &str| toml_text(t.as_bytes());
+                let place = match &self.object {
+                    Some(name) if crate::nft::action::needs_set(&self.verb) => {
+                        format!(", sets = [{}]", text(name))
+                    }
+                    Some(name) => format!(", chains = [{}]", text(name)),
+                    None => String::new(),
+                };
+                let line = format!(
+                    "write = [{{ family = {}, table = {}, ops = [{}]{place} }}]",
+                    text(&self.family),
+                    text(&self.table),
+                    text(&self.verb)
+                );
+                Err(needs("nft.write", "[nft]", line))
+            }
+        }
+    }
+}
+
+/// Whether a rule is about this change. An object must be named by the rule; a verb on the table needs none.
+fn covers(rule: &NftWrite, change: &ChangeNft) -> bool {
+    let ChangeNft { verb, family, table, object } = change;
+    let named = |names: &[String]| object.as_ref().is_some_and(|name| names.contains(name));
+    let object_is_granted = if crate::nft::action::needs_set(verb) {
+        named(&rule.sets)
+    } else if crate::nft::action::needs_chain(verb) {
+        named(&rule.chains)
+    } else {
+        object.is_none()
+    };
+    rule.family == *family && rule.table == *table && rule.ops.contains(verb) && object_is_granted
+}
+
+impl Action for ReadSysctl {
+    type Granted = Self;
+
+    fn judge(self, policy: &Policy) -> Result<Allowed<Self>, Denial> {
+        let sysctl = &policy.rules.sysctl;
+        let read = sysctl.read.iter().find(|(name, _)| *name == self.name).map(|(_, line)| *line);
+        let written = sysctl.write.iter().find(|rule| rule.name == self.name).map(|rule| rule.line);
+        match read.or(written) {
+            Some(line) => Ok(Allowed {
+                granted: self,
+                capabilities: Capabilities::NONE,
+                ground: ground("sysctl.read", Some(line)),
+            }),
+            None => {
+                let line = format!("read = [{}]", toml_text(self.name.as_bytes()));
+                Err(needs("sysctl.read", "[sysctl]", line))
+            }
+        }
+    }
+}
+
+impl Action for SetSysctl {
+    type Granted = Self;
+
+    fn judge(self, policy: &Policy) -> Result<Allowed<Self>, Denial> {
+        let mut rules = policy.rules.sysctl.write.iter();
+        match rules.find(|rule| rule.name == self.name && rule.values.contains(&self.value)) {
+            Some(rule) => Ok(Allowed {
+                ground: ground("sysctl.write", Some(rule.line)),
+                capabilities: Capabilities::of(&[Capability::NetAdmin]),
+                granted: self,
+            }),
+            None => {
+                let text = |t: &str| toml_text(t.as_bytes());
+                let line =
+                    format!("write = [{{ name = {}, values = [{}] }}]", text(&self.name), text(&self.value));
+                Err(needs("sysctl.write", "[sysctl]", line))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

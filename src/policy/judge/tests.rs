@@ -1,0 +1,211 @@
+//! What the rules say, asked in every way.
+#![forbid(unsafe_code)]
+
+use super::*;
+use crate::file::path::NormalPath;
+use crate::op::Role;
+use crate::policy::authorize;
+use crate::policy::parse::parse;
+
+const HELD: &[Capability] = Capability::ALL;
+
+fn policy(text: &str) -> Policy {
+    Policy::of(parse(format!("version = 1\n{text}").as_bytes()).unwrap(), "test".into())
+}
+
+fn read(tiers: &[Tier]) -> ReadProcesses {
+    ReadProcesses::new(tiers.iter().copied())
+}
+
+fn open(path: &str) -> OpenFile {
+    OpenFile { path: NormalPath::parse(path.as_bytes()).unwrap() }
+}
+
+/// The rule that denies it, and the line that would not.
+fn denied<A: Action>(policy: &Policy, action: A) -> (&'static str, String) {
+    match authorize(policy, Capabilities::of(HELD), action) {
+        Ok(_) => panic!("allowed"),
+        Err(denial) => {
+            (denial.rule, denial.grant.map(|(section, line)| format!("{section} {line}")).unwrap_or_default())
+        }
+    }
+}
+
+fn allowed<A: Action>(policy: &Policy, action: A) -> Permit<A::Granted> {
+    authorize(policy, Capabilities::of(HELD), action).unwrap()
+}
+
+use crate::policy::permit::Permit;
+
+#[test]
+fn without_a_file_what_everyone_sees_is_answered_and_nothing_else() {
+    let policy = Policy::without_a_file();
+    for tier in Tier::ALL {
+        let free = tier.capabilities().is_empty();
+        assert_eq!(authorize(&policy, Capabilities::of(HELD), read(&[*tier])).is_ok(), free, "{tier:?}");
+    }
+    assert_eq!(denied(&policy, read(&[Tier::Exe])), ("proc.level", "[proc] level = \"basic\"".into()));
+    assert_eq!(denied(&policy, open("/etc/hostname")).0, "files.read");
+    assert_eq!(denied(&policy, Ping { address: "127.0.0.1".parse().unwrap() }).0, "ping.allow");
+    assert_eq!(denied(&policy, ReadNft).0, "nft.read");
+    for role in Role::ALL {
+        assert!(policy.capabilities(*role).is_empty());
+    }
+}
+
+#[test]
+fn a_file_that_says_nothing_denies_processes_too() {
+    assert_eq!(denied(&policy(""), read(&[Tier::Stat])), ("proc.level", "[proc] level = \"public\"".into()));
+}
+
+#[test]
+fn levels_grant_what_they_say_and_keep_the_capabilities_for_it() {
+    let kept = |text| policy(text).capabilities(Role::Proc);
+    assert_eq!(kept("[proc]\nlevel = \"public\""), Capabilities::NONE);
+    assert_eq!(kept("[proc]\nlevel = \"basic\""), Capabilities::of(&[Capability::SysPtrace]));
+    let both = Capabilities::of(&[Capability::SysPtrace, Capability::DacReadSearch]);
+    assert_eq!(kept("[proc]\nlevel = \"full\""), both);
+    assert_eq!(
+        kept("[files]\nread = [{path = \"/a\", max_bytes = 1}]"),
+        Capabilities::of(&[Capability::DacReadSearch])
+    );
+    assert_eq!(kept("[ping]\nallow = [\"::1\"]\n[nft]\nread = true"), Capabilities::NONE);
+    assert_eq!(kept("[audit]\nkernel = true"), Capabilities::of(&[Capability::AuditWrite]));
+    assert!(policy("[proc]\nlevel = \"full\"").capabilities(Role::Net).is_empty());
+}
+
+#[test]
+fn environments_take_a_line_of_their_own_at_every_level() {
+    for level in ["basic", "full"] {
+        let rule = denied(&policy(&format!("[proc]\nlevel = \"{level}\"")), read(&[Tier::Environ]));
+        assert_eq!(rule, ("proc.environ", "[proc] environ = [\"NAME\"]".into()));
+    }
+    let named = policy("[proc]\nlevel = \"full\"\nenviron = [\"LANG\"]");
+    let permit = allowed(&named, read(&[Tier::Environ]));
+    assert_eq!(*permit.action().shown(), [b"LANG".to_vec()]);
+    assert!(allowed(&named, read(&[Tier::Stat])).action().shown().is_empty());
+}
+
+#[test]
+fn a_permit_never_carries_a_capability_that_is_not_held() {
+    let full = policy("[proc]\nlevel = \"full\"");
+    let permit = authorize(&full, Capabilities::NONE, read(&[Tier::Io])).unwrap();
+    assert!(permit.capabilities().is_empty());
+}
+
+#[test]
+fn a_listed_directory_covers_what_is_below_it_and_the_longest_entry_decides() {
+    let files = policy(
+        "[files]\nread = [{path = \"/var/log\", max_bytes = 5}, {path = \"/var/log/app\", max_bytes = 7}]",
+    );
+    let bytes = |path| allowed(&files, open(path)).action().max_bytes;
+    assert_eq!((bytes("/var/log/syslog"), bytes("/var/log/app/x/y"), bytes("/var/log/app")), (5, 7, 7));
+    for path in ["/var/logs", "/var/log-old/x", "/var", "/etc/shadow", "/var/lo"] {
+        assert_eq!(denied(&files, open(path)).0, "files.read", "{path}");
+    }
+}
+
+#[test]
+fn the_line_for_a_path_names_that_path_and_nothing_more() {
+    let (_, line) = denied(&policy(""), open("/a\"}]\nlevel=\"full"));
+    assert_eq!(line, "[files] read = [{ path = \"/a\\\"}]\\u000Alevel=\\\"full\", max_bytes = 1048576 }]");
+}
+
+#[test]
+fn pings_go_to_the_networks_that_are_named() {
+    let pings = policy("[ping]\nallow = [\"10.0.0.0/8\", \"::1\"]");
+    let ping = |text: &str| Ping { address: text.parse().unwrap() };
+    let _ = (allowed(&pings, ping("10.1.2.3")), allowed(&pings, ping("::1")));
+    assert_eq!(denied(&pings, ping("192.0.2.1")), ("ping.allow", "[ping] allow = [\"192.0.2.1\"]".into()));
+    assert_eq!(denied(&pings, ping("::2")).0, "ping.allow");
+}
+
+#[test]
+fn a_change_of_the_firewall_needs_its_verb_its_table_and_its_object() {
+    let nft = policy(
+        "[nft]\nwrite = [{family = \"inet\", table = \"fw\", ops = [\"add_element\", \"flush_table\", \"add_rule\"], \
+         sets = [\"banned\"], chains = [\"in\"]}]",
+    );
+    let change = |verb: &str, family: &str, table: &str, object: Option<&str>| ChangeNft {
+        verb: verb.into(),
+        family: family.into(),
+        table: table.into(),
+        object: object.map(Into::into),
+    };
+    let _ = allowed(&nft, change("add_element", "inet", "fw", Some("banned")));
+    let _ = allowed(&nft, change("add_rule", "inet", "fw", Some("in")));
+    let _ = allowed(&nft, change("flush_table", "inet", "fw", None));
+    for (verb, family, table, object) in [
+        ("del_element", "inet", "fw", Some("banned")),
+        ("add_element", "ip", "fw", Some("banned")),
+        ("add_element", "inet", "fw2", Some("banned")),
+        ("add_element", "inet", "fw", Some("in")),
+        ("add_element", "inet", "fw", None),
+        ("add_rule", "inet", "fw", Some("banned")),
+        ("flush_table", "inet", "fw", Some("banned")),
+        ("del_table", "inet", "fw", None),
+    ] {
+        let (rule, line) = denied(&nft, change(verb, family, table, object));
+        assert_eq!(rule, "nft.write", "{verb} {line}");
+    }
+    let (_, line) = denied(&nft, change("add_set", "ip", "t", Some("s")));
+    assert_eq!(
+        line,
+        "[nft] write = [{ family = \"ip\", table = \"t\", ops = [\"add_set\"], sets = [\"s\"] }]"
+    );
+}
+
+#[test]
+fn a_parameter_takes_the_values_that_are_named() {
+    let sysctl = policy("[sysctl]\nread = [\"net.a.b\"]\nwrite = [{name = \"net.a.c\", values = [\"0\"]}]");
+    let get = |name: &str| ReadSysctl { name: name.into() };
+    let set = |name: &str, value: &str| SetSysctl { name: name.into(), value: value.into() };
+    let _ = (
+        allowed(&sysctl, get("net.a.b")),
+        allowed(&sysctl, get("net.a.c")),
+        allowed(&sysctl, set("net.a.c", "0")),
+    );
+    assert_eq!(denied(&sysctl, get("net.a.d")).0, "sysctl.read");
+    assert_eq!(denied(&sysctl, set("net.a.b", "0")).0, "sysctl.write");
+    assert_eq!(
+        denied(&sysctl, set("net.a.c", "1")).1,
+        "[sysctl] write = [{ name = \"net.a.c\", values = [\"1\"] }]"
+    );
+}
+
+/// Every line that a denial names, put into a policy, allows what was denied.
+#[test]
+fn the_line_that_a_denial_names_is_the_line_that_helps() {
+    let helps = |denial: Denial, again: &dyn Fn(&Policy) -> bool| {
+        let (section, line) = denial.grant.unwrap();
+        let level = if section == "[proc]" && !line.starts_with("level") { "level = \"full\"\n" } else { "" };
+        let better = policy(&format!("{section}\n{level}{line}"));
+        assert!(again(&better), "{section} {line}");
+    };
+    let none = policy("");
+    macro_rules! each {
+        ($($action:expr),+ $(,)?) => {
+            $({
+                let ask = |policy: &Policy| authorize(policy, Capabilities::of(HELD), $action);
+                helps(ask(&none).map(|_| ()).unwrap_err(), &|policy| ask(policy).is_ok());
+            })+
+        };
+    }
+    each!(
+        read(&[Tier::Stat]),
+        read(&[Tier::Exe]),
+        open("/var/log/\"x\\y"),
+        Ping { address: "192.0.2.1".parse().unwrap() },
+        Ping { address: "2001:db8::1".parse().unwrap() },
+        ReadNft,
+        ChangeNft {
+            verb: "add_rule".into(),
+            family: "ip".into(),
+            table: "t".into(),
+            object: Some("c".into())
+        },
+        ChangeNft { verb: "flush_table".into(), family: "ip".into(), table: "t".into(), object: None },
+        ReadSysctl { name: "net.a".into() },
+        SetSysctl { name: "net.a".into(), value: "1 2".into() },
+    );
+}

@@ -1,0 +1,234 @@
+//! The sections of a policy file.
+#![forbid(unsafe_code)]
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use toml::de::DeTable;
+
+use super::{Reader, Value, quoted};
+use crate::audit::log::Sink;
+use crate::file::path::NormalPath;
+use crate::limits::{CELL_MAX, DEADLINE_MAX_MS, FRAME_HARD_MAX, PID_MAX};
+use crate::nft::action::{self as nft, FAMILIES, VERBS};
+use crate::policy::rules::{
+    Audit, Limits, Listed, Network, Nft, NftWrite, Proc, ProcLevel, Rules, Sysctl, SysctlWrite,
+};
+use crate::sysctl::action::is_name;
+
+/// Trees that are not files: what stands there is made by the kernel when it is read, and some of it leads anywhere.
+const NO_FILES: &[&[u8]] = &[b"/proc", b"/sys", b"/dev"];
+
+/// Names that nft accepts without quotes, and one that is free of everything else (nft(8), lexical conventions).
+fn is_nft_name(name: &str) -> bool {
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    first && name.len() <= 127 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./".contains(&b))
+}
+
+fn is_variable(name: &str) -> bool {
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    first && name.len() <= 128 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn proc(&mut self, table: &DeTable<'t>) -> Proc {
+        let mut proc = Rules::nothing().proc;
+        let [level, environ] = self.keys(table, "[proc]", ["level", "environ"]);
+        if let Some(value) = level {
+            let words: Vec<&str> = ProcLevel::ALL.iter().map(|l| l.name()).collect();
+            let word = self.word(value, "level", &words);
+            let level = ProcLevel::ALL.iter().copied().find(|l| Some(l.name()) == word);
+            proc.level = level.unwrap_or(ProcLevel::None);
+            proc.level_line = Some(self.line(value));
+        }
+        if let Some(value) = environ {
+            proc.environ = self.texts(value, "environ", "the name of a variable", is_variable);
+            proc.environ_line = Some(self.line(value));
+            if proc.level < ProcLevel::Basic {
+                self.wrong(&value.span(), "environ has no effect below level = \"basic\"");
+            }
+        }
+        proc
+    }
+
+    pub(super) fn files(&mut self, table: &DeTable<'t>) -> Vec<Listed> {
+        let [read] = self.keys(table, "[files]", ["read"]);
+        let entries = read.map(|v| self.array(v, "read")).unwrap_or_default();
+        entries.iter().filter_map(|entry| self.listed(entry)).collect()
+    }
+
+    fn listed(&mut self, entry: &Value<'t>) -> Option<Listed> {
+        let table = self.table(entry, "an entry of read")?;
+        let [path, max_bytes] = self.keys(table, "an entry of read", ["path", "max_bytes"]);
+        let Some(value) = path else { return self.missing(entry, "path") };
+        let text = self.string(value, "path")?;
+        let normal = NormalPath::parse(text.as_bytes()).ok();
+        let Some(normal) = normal.filter(|_| text != "/") else {
+            self.wrong(
+                &value.span(),
+                "path must begin with / and have no empty name, no . and no .., and no / at its end",
+            );
+            return None;
+        };
+        if NO_FILES.iter().any(|tree| normal.is_below(tree)) {
+            self.wrong(&value.span(), format!("{} cannot be listed: it holds no files", quoted(text)));
+            return None;
+        }
+        let Some(value) = max_bytes else { return self.missing(entry, "max_bytes") };
+        let max_bytes = self.integer(value, "max_bytes", 1, i64::MAX.unsigned_abs())?;
+        Some(Listed { path: text.as_bytes().to_vec(), max_bytes, line: self.line(entry) })
+    }
+
+    pub(super) fn ping(&mut self, table: &DeTable<'t>) -> Vec<Network> {
+        let [allow] = self.keys(table, "[ping]", ["allow"]);
+        let entries = allow.map(|v| self.array(v, "allow")).unwrap_or_default();
+        entries.iter().filter_map(|entry| self.network(entry)).collect()
+    }
+
+    fn network(&mut self, entry: &Value<'t>) -> Option<Network> {
+        let text = self.string(entry, "an entry of allow")?;
+        let (address, bits) = text.split_once('/').map_or((text, None), |(a, b)| (a, Some(b)));
+        let parsed = address.parse::<IpAddr>().ok().and_then(|address| {
+            let width = if address.is_ipv4() { 32 } else { 128 };
+            let bits = bits.map_or(Some(width), |b| b.parse::<u8>().ok())?;
+            (bits <= width).then_some((address, bits))
+        });
+        let Some((address, bits)) = parsed else {
+            let message = format!("{} is no address and no network such as 10.0.0.0/8", quoted(text));
+            self.wrong(&entry.span(), message);
+            return None;
+        };
+        if masked(address, bits) != address {
+            let message = format!(
+                "{} has bits behind its prefix; did you mean {}/{bits}?",
+                quoted(text),
+                masked(address, bits)
+            );
+            self.wrong(&entry.span(), message);
+            return None;
+        }
+        Some(Network { address, bits, line: self.line(entry) })
+    }
+
+    pub(super) fn nft(&mut self, table: &DeTable<'t>) -> Nft {
+        let [read, write, confirm] = self.keys(table, "[nft]", ["read", "write", "confirm"]);
+        let entries = write.map(|v| self.array(v, "write")).unwrap_or_default();
+        Nft {
+            read: read.and_then(|v| self.boolean(v, "read")).unwrap_or(false),
+            read_line: read.map(|v| self.line(v)),
+            write: entries.iter().filter_map(|entry| self.nft_write(entry)).collect(),
+            confirm: confirm.and_then(|v| self.word(v, "confirm", &["required", "optional"]))
+                != Some("optional"),
+        }
+    }
+
+    fn nft_write(&mut self, entry: &Value<'t>) -> Option<NftWrite> {
+        let fields = self.table(entry, "an entry of write")?;
+        let known = ["family", "table", "ops", "chains", "sets"];
+        let [family, table, ops, chains, sets] = self.keys(fields, "an entry of write", known);
+        let Some(family) = family else { return self.missing(entry, "family") };
+        let Some(table) = table else { return self.missing(entry, "table") };
+        let Some(ops) = ops else { return self.missing(entry, "ops") };
+        let family = self.word(family, "family", FAMILIES)?.to_owned();
+        let name = self.string(table, "table")?.to_owned();
+        if !is_nft_name(&name) {
+            self.wrong(&table.span(), format!("{} is not the name of a table", quoted(&name)));
+        }
+        let expected = format!("one of {}", VERBS.join(", "));
+        let verbs = self.texts(ops, "ops", &expected, |op| VERBS.contains(&op));
+        let mut names = |list: Option<&Value<'t>>, what| {
+            list.map(|v| self.texts(v, what, "a name", is_nft_name)).unwrap_or_default()
+        };
+        let (chains, sets) = (names(chains, "chains"), names(sets, "sets"));
+        if chains.is_empty() && verbs.iter().any(|v| nft::needs_chain(v)) {
+            return self.missing(entry, "chains: an operation in ops works on chains, and none is named");
+        }
+        if sets.is_empty() && verbs.iter().any(|v| nft::needs_set(v)) {
+            return self.missing(entry, "sets: an operation in ops works on sets, and none is named");
+        }
+        Some(NftWrite { family, table: name, ops: verbs, chains, sets, line: self.line(entry) })
+    }
+
+    pub(super) fn sysctl(&mut self, table: &DeTable<'t>) -> Sysctl {
+        let [read, write] = self.keys(table, "[sysctl]", ["read", "write"]);
+        let mut sysctl = Sysctl::default();
+        for entry in read.map(|v| self.array(v, "read")).unwrap_or_default() {
+            if let Some(name) = self.parameter(entry) {
+                sysctl.read.push((name, self.line(entry)));
+            }
+        }
+        for entry in write.map(|v| self.array(v, "write")).unwrap_or_default() {
+            sysctl.write.extend(self.sysctl_write(entry));
+        }
+        sysctl
+    }
+
+    fn sysctl_write(&mut self, entry: &Value<'t>) -> Option<SysctlWrite> {
+        let table = self.table(entry, "an entry of write")?;
+        let [name, values] = self.keys(table, "an entry of write", ["name", "values"]);
+        let Some(name) = name else { return self.missing(entry, "name") };
+        let Some(values) = values else { return self.missing(entry, "values") };
+        let name = self.parameter(name)?;
+        let printable =
+            |v: &str| v.len() <= 128 && !v.is_empty() && v.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
+        let values = self.texts(values, "values", "one line of printable ASCII", printable);
+        Some(SysctlWrite { name, values, line: self.line(entry) })
+    }
+
+    fn parameter(&mut self, value: &Value<'t>) -> Option<String> {
+        let name = self.string(value, "a parameter")?;
+        if is_name(name) {
+            return Some(name.to_owned());
+        }
+        let message = format!("{} is not a parameter below net., such as net.ipv4.ip_forward", quoted(name));
+        self.wrong(&value.span(), message);
+        None
+    }
+
+    pub(super) fn limits(&mut self, table: &DeTable<'t>) -> Limits {
+        let known = ["requests_per_s", "writes_per_s", "deadline_ms", "frame_max", "rows_max", "cell_max"];
+        let [requests, writes, deadline, frame, rows, cell] = self.keys(table, "[limits]", known);
+        let mut limits = Limits::default();
+        let size = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        for (value, name, field, min, max) in [
+            (requests, "requests_per_s", &mut limits.requests_per_s, 1, 1_000_000_000),
+            (writes, "writes_per_s", &mut limits.writes_per_s, 1, 1_000_000_000),
+            (deadline, "deadline_ms", &mut limits.deadline_ms, 1, DEADLINE_MAX_MS),
+            (frame, "frame_max", &mut limits.frame_max, 1024, size(FRAME_HARD_MAX)),
+            (rows, "rows_max", &mut limits.rows_max, 1, u64::from(PID_MAX)),
+            (cell, "cell_max", &mut limits.cell_max, 1, size(CELL_MAX)),
+        ] {
+            if let Some(n) = value.and_then(|v| self.integer(v, name, min, max)) {
+                *field = n;
+            }
+        }
+        limits
+    }
+
+    pub(super) fn audit(&mut self, table: &DeTable<'t>) -> Audit {
+        let [syslog, kernel] = self.keys(table, "[audit]", ["syslog", "kernel"]);
+        let word = syslog.and_then(|v| self.word(v, "syslog", &["off", "on", "required"]));
+        Audit {
+            syslog: match word {
+                Some("off") => Sink::Off,
+                Some("required") => Sink::Required,
+                _ => Sink::On,
+            },
+            kernel: kernel.and_then(|v| self.boolean(v, "kernel")).unwrap_or(false),
+        }
+    }
+}
+
+/// The address with nothing behind its first `bits`.
+fn masked(address: IpAddr, bits: u8) -> IpAddr {
+    let keep = |width: u32| width.saturating_sub(u32::from(bits));
+    match address {
+        IpAddr::V4(a) => {
+            let mask = u32::MAX.checked_shl(keep(32)).unwrap_or(0);
+            Ipv4Addr::from(u32::from(a) & mask).into()
+        }
+        IpAddr::V6(a) => {
+            let mask = u128::MAX.checked_shl(keep(128)).unwrap_or(0);
+            Ipv6Addr::from(u128::from(a) & mask).into()
+        }
+    }
+}

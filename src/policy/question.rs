@@ -1,0 +1,90 @@
+//! Questions in words: what `policy explain` is asked, and what the record of a refusal holds. One reading for both, so
+//! that a record can be asked again.
+#![forbid(unsafe_code)]
+
+use std::net::IpAddr;
+
+use crate::error::Denial;
+use crate::file::action::OpenFile;
+use crate::file::path::NormalPath;
+use crate::icmp::action::Ping;
+use crate::nft::action::{ChangeNft, FAMILIES, ReadNft, VERBS};
+use crate::policy::{Action, Allowed, Ground, Policy};
+use crate::proc::action::{ReadProcesses, Tier};
+use crate::proc::columns;
+use crate::sysctl::action::{ReadSysctl, SetSysctl, is_name};
+
+/// The questions, for whoever asked none of them.
+pub const USAGE: &str = "\
+processes [COLUMN...]    process [COLUMN...]
+file_open PATH           ping ADDRESS
+nft_list                 nft_apply VERB FAMILY TABLE [CHAIN or SET]
+sysctl_get NAME          sysctl_set NAME VALUE
+";
+
+/// What a policy answers.
+pub type Answer = Result<Ground, Denial>;
+
+/// Asks the policy whether `op` with `args` would be allowed. `Err`: what is wrong with the question.
+pub fn ask(policy: &Policy, op: &[u8], args: &[&[u8]]) -> Result<Answer, String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match (op, args) {
+        (b"processes" | b"process", columns) => processes(policy, columns),
+        (b"file_open", [path]) => {
+            let normal = NormalPath::parse(path).map_err(|_| {
+                "the path must begin with / and have no empty name, no . and no ..".to_owned()
+            })?;
+            Ok(answer(policy, OpenFile { path: normal }))
+        }
+        (b"ping", [address]) => {
+            let address: IpAddr =
+                text(address).parse().map_err(|_| "ping takes an address such as 192.0.2.1".to_owned())?;
+            Ok(answer(policy, Ping { address: address.to_canonical() }))
+        }
+        (b"nft_list", []) => Ok(answer(policy, ReadNft)),
+        (b"nft_apply", [verb, family, table, object @ ..]) if object.len() <= 1 => {
+            let change = ChangeNft {
+                verb: text(verb),
+                family: text(family),
+                table: text(table),
+                object: object.first().map(|o| text(o)),
+            };
+            known(VERBS, &change.verb, "verb")?;
+            known(FAMILIES, &change.family, "family")?;
+            Ok(answer(policy, change))
+        }
+        (b"sysctl_get", [name]) => Ok(answer(policy, ReadSysctl { name: parameter(name)? })),
+        (b"sysctl_set", [name, value]) => {
+            Ok(answer(policy, SetSysctl { name: parameter(name)?, value: text(value) }))
+        }
+        _ => Err(format!("one of these can be asked:\n{USAGE}")),
+    }
+}
+
+fn answer<A: Action>(policy: &Policy, action: A) -> Answer {
+    action.judge(policy).map(|Allowed { ground, .. }| ground)
+}
+
+fn processes(policy: &Policy, names: &[&[u8]]) -> Result<Answer, String> {
+    let mut tiers = vec![Tier::Stat];
+    let names = names.iter().flat_map(|n| n.split(|b| *b == b',')).filter(|n| !n.is_empty());
+    for name in names {
+        let name = String::from_utf8_lossy(name);
+        let column = columns::named(&name).ok_or_else(|| format!("there is no column {name:?}"))?;
+        tiers.push(column.tier);
+    }
+    Ok(answer(policy, ReadProcesses::new(tiers)))
+}
+
+fn known(words: &[&str], word: &str, what: &str) -> Result<(), String> {
+    if words.contains(&word) { Ok(()) } else { Err(format!("{what} is one of {}", words.join(", "))) }
+}
+
+fn parameter(name: &[u8]) -> Result<String, String> {
+    let name = String::from_utf8_lossy(name).into_owned();
+    if is_name(&name) {
+        Ok(name)
+    } else {
+        Err("the parameter must lie below net., as net.ipv4.ip_forward".into())
+    }
+}

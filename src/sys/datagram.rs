@@ -1,0 +1,115 @@
+//! The sockets of the audit trail. Each has a number of its own among the descriptors, so that seccomp can allow sending on
+//! it and on nothing else.
+
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, UnixAddr, connect, send, socket,
+};
+
+/// The descriptor of the system's log.
+pub const SYSLOG: i32 = 3;
+
+/// The descriptor of the kernel's audit log.
+pub const KERNEL_AUDIT: i32 = 4;
+
+/// Where log daemons listen (syslog(3)).
+const DEV_LOG: &str = "/dev/log";
+
+/// `AUDIT_TRUSTED_APP`: a message of a program with `CAP_AUDIT_WRITE` (include/uapi/linux/audit.h).
+const AUDIT_TRUSTED_APP: u16 = 1121;
+
+/// Gives a descriptor the number `number`, which must be free.
+pub(super) fn pin(fd: OwnedFd, number: i32) -> Result<OwnedFd, Errno> {
+    if fd.as_raw_fd() == number {
+        return Ok(fd);
+    }
+    let copy = fcntl(fd.as_fd(), FcntlArg::F_DUPFD_CLOEXEC(number))?;
+    // SAFETY: fcntl has just made the descriptor, and nothing else owns it.
+    let copy = unsafe { OwnedFd::from_raw_fd(copy) };
+    if copy.as_raw_fd() == number { Ok(copy) } else { Err(Errno::EBUSY) }
+}
+
+/// A socket to the system's log. Nothing on it waits.
+#[derive(Debug)]
+pub struct Syslog {
+    socket: OwnedFd,
+    connected: bool,
+}
+
+impl Syslog {
+    /// Makes the socket, and connects it if somebody listens.
+    pub fn open() -> Result<Self, Errno> {
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let socket = socket(AddressFamily::Unix, SockType::Datagram, flags, None)?;
+        let mut log = Self { socket: pin(socket, SYSLOG)?, connected: false };
+        match log.connect() {
+            Ok(()) | Err(Errno::ENOENT | Errno::ECONNREFUSED) => Ok(log),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Whether somebody listened when that was last asked.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    fn connect(&mut self) -> Result<(), Errno> {
+        let address = UnixAddr::new(Path::new(DEV_LOG))?;
+        self.connected = false;
+        connect(self.socket.as_raw_fd(), &address)?;
+        self.connected = true;
+        Ok(())
+    }
+
+    /// Sends one message. A daemon that was started again since the last one is found.
+    pub fn send(&mut self, message: &[u8]) -> Result<(), Errno> {
+        if !self.connected {
+            self.connect()?;
+        }
+        match self.try_send(message) {
+            Err(Errno::ECONNREFUSED | Errno::ENOTCONN | Errno::ECONNRESET | Errno::EDESTADDRREQ) => {
+                self.connect()?;
+                self.try_send(message)
+            }
+            result => result,
+        }
+    }
+
+    fn try_send(&self, message: &[u8]) -> Result<(), Errno> {
+        send(self.socket.as_raw_fd(), message, MsgFlags::MSG_NOSIGNAL).map(drop)
+    }
+}
+
+/// A socket to the kernel's audit log. Sending takes `CAP_AUDIT_WRITE` each time (kernel/audit.c, `audit_netlink_ok`).
+#[derive(Debug)]
+pub struct KernelAudit(OwnedFd);
+
+impl KernelAudit {
+    /// Makes the socket.
+    pub fn open() -> Result<Self, Errno> {
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkAudit)?;
+        pin(socket, KERNEL_AUDIT).map(Self)
+    }
+
+    /// Sends one message: `struct nlmsghdr` (length, type, flags, sequence, port) and the text, which ends in NUL.
+    pub fn send(&self, text: &[u8]) -> Result<(), Errno> {
+        const HEADER: usize = 16;
+        const NLM_F_REQUEST: u16 = 1;
+        let length = u32::try_from(HEADER + text.len() + 1).map_err(|_| Errno::EMSGSIZE)?;
+        let mut message = Vec::with_capacity(HEADER + text.len() + 4);
+        message.extend_from_slice(&length.to_ne_bytes());
+        message.extend_from_slice(&AUDIT_TRUSTED_APP.to_ne_bytes());
+        message.extend_from_slice(&NLM_F_REQUEST.to_ne_bytes());
+        message.extend_from_slice(&[0; 8]);
+        message.extend_from_slice(text);
+        message.push(0);
+        message.resize(message.len().next_multiple_of(4), 0);
+        send(self.0.as_raw_fd(), &message, MsgFlags::MSG_NOSIGNAL).map(drop)
+    }
+}
