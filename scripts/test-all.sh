@@ -117,9 +117,19 @@ copy_checkout() {
     chmod -R a+rX,go-w "$work/src"
 }
 
+# Builds for the attack suite, in which one measure can be left out. They never become a release: the compiler refuses.
+build_weakened() {
+    cd "$ROOT"
+    within cargo build --locked --features weakened --bin portcullis --example intruder \
+        --target-dir "${CARGO_TARGET_DIR:-target}/weakened"
+    mkdir "$work/weakened"
+    cp "${CARGO_TARGET_DIR:-target}/weakened/debug/portcullis" "${CARGO_TARGET_DIR:-target}/weakened/debug/examples/intruder" \
+        "$work/weakened"
+}
+
 make_fixtures() {
     make_user
-    sh "$ROOT/tests/fixtures/make.sh" "$FIXTURES" "$ROOT/priv/portcullis" "$USER_NAME" "$USER_NAME"
+    sh "$ROOT/tests/fixtures/make.sh" "$FIXTURES" "$ROOT/priv/portcullis" "$USER_NAME" "$USER_NAME" "$work/weakened"
 }
 
 # --- As the test user ------------------------------------------------------------------------------------------------
@@ -250,6 +260,7 @@ main() {
     find_rust "$RUST_FOR_TESTS"
     step "shellcheck" 60 shell_lint
     step "build" 600 sh "$ROOT/scripts/build-port.sh"
+    step "build, weakened" 600 build_weakened
     made_fixtures=yes
     step "installations" 60 make_fixtures
     tests "installer" 60 sh "$ROOT/tests/fixtures/install_test.sh" "$FIXTURES" "$ROOT/priv/portcullis" "$USER_NAME"

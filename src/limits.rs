@@ -86,7 +86,8 @@ pub const PID_MAX: u32 = 4_194_304;
 /// Address space of the program, in bytes: forty times what it uses, far below what would hurt the host.
 pub const ADDRESS_SPACE_MAX: u64 = 256 * 1024 * 1024;
 
-/// Open descriptors: three standard ones, one per scan, two for the row that is being read.
+/// Open descriptors: three standard ones, four sockets, one per scan and two for the row that is being read, one per handle
+/// and three for the walk to a file.
 pub const DESCRIPTORS_MAX: u64 = 64;
 
 /// Bytes of a path that a client can name: the kernel's `PATH_MAX`, without the NUL.
@@ -95,8 +96,11 @@ pub const PATH_BYTES_MAX: usize = 4095;
 /// Files that one copy keeps open for its client.
 pub const HANDLES_MAX: usize = 16;
 
-/// Milliseconds after which a handle that nobody reads from is closed.
-pub const HANDLE_IDLE_MS: u64 = 60_000;
+/// Milliseconds after which a file that nobody reads from is closed, unless the policy says otherwise.
+pub const FILE_IDLE_MS: u64 = 60_000;
+
+/// Most that the policy can say: a client that forgot its files shall not keep them for ever.
+pub const FILE_IDLE_MAX_MS: u64 = 60 * 60 * 1000;
 
 /// Bytes of one read: half of the longest frame, so that it fits with everything around it.
 pub const FILE_READ_MAX: usize = 512 * 1024;

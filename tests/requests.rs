@@ -356,8 +356,17 @@ fn hello_has_every_key_of_the_protocol_page_and_info_counts() {
     stuck(&mut port, 5, 60_000);
     until_end(&mut port, 5);
     let info = support::Map::of(&port.ask(6, "info", map(&[])));
-    let keys =
-        ["bad_frames", "errors", "handles", "in_flight", "lost", "requests", "rows", "subscriptions", "uptime"];
+    let keys = [
+        "bad_frames",
+        "errors",
+        "handles",
+        "in_flight",
+        "lost",
+        "requests",
+        "rows",
+        "subscriptions",
+        "uptime",
+    ];
     assert_eq!(info.keys(), keys);
     let count = |key| support::integer(info.get(key));
     assert_eq!((count("requests"), count("errors"), count("bad_frames"), count("in_flight")), (2, 1, 1, 0));

@@ -96,7 +96,7 @@ impl Log {
             lost: self.lost,
         };
         let refusal = matches!(event.decision, Decision::Denied | Decision::Limited);
-        if refusal && !(in_force(Measure::AuditRefusals) && self.refusals.take(Instant::now())) {
+        if refusal && !self.admits_refusal() {
             self.lost = self.lost.saturating_add(1);
             return Ok(stamp);
         }
@@ -107,6 +107,11 @@ impl Log {
             Err(_) => self.lost = self.lost.saturating_add(1),
         }
         if taken.is_err() && self.required { Err(NotRecorded) } else { Ok(stamp) }
+    }
+
+    fn admits_refusal(&mut self) -> bool {
+        in_force(Measure::AuditRefusals)
+            && (!in_force(Measure::AuditRate) || self.refusals.take(Instant::now()))
     }
 
     fn send(&mut self, line: &str, priority: u8) -> Result<(), Errno> {

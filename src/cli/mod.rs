@@ -4,7 +4,7 @@
 mod doctor;
 mod options;
 mod policy;
-mod port;
+pub mod port;
 
 use std::io::Write;
 use std::process::ExitCode;

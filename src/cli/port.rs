@@ -26,14 +26,7 @@ pub fn run(start: Start) -> ! {
 
 fn serve(start: Start) -> Result<(), Refusal> {
     check_stdio()?;
-    let mut fenced = harden::begin(start)?;
-    let policy = policy_of(&mut fenced)?;
-    fenced.require(policy.capabilities(start.role))?;
-    let log = open_log(&fenced, &policy)?;
-    let pings = open_pings(&mut fenced, &policy)?;
-    let hidden_proc = hidden::here();
-    let confined = fenced.confine(policy.capabilities(start.role))?;
-    match converse(&confined, policy, log, pings, hidden_proc)? {
+    match converse(prepare(start)?)? {
         Ok(None) => Ok(()),
         Ok(Some(refusal)) => Err(refusal),
         // The peer went while something was written to it: there is nobody left to tell.
@@ -41,16 +34,35 @@ fn serve(start: Start) -> Result<(), Refusal> {
     }
 }
 
+/// A process that may read its first byte of input, and what it opened before that.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The proof that it is confined.
+    pub confined: Confined,
+    policy: Policy,
+    log: Log,
+    pings: Pings,
+    hidden_proc: bool,
+}
+
+/// The whole way up to the first byte of input.
+pub fn prepare(start: Start) -> Result<Prepared, Refusal> {
+    let mut fenced = harden::begin(start)?;
+    let policy = policy_of(&mut fenced)?;
+    let wanted = policy.capabilities(start.role);
+    fenced.require(wanted)?;
+    let log = open_log(&fenced, &policy)?;
+    let pings = open_pings(&mut fenced, &policy)?;
+    let hidden_proc = hidden::here();
+    let confined = fenced.confine(wanted)?;
+    Ok(Prepared { confined, policy, log, pings, hidden_proc })
+}
+
 /// What came of a conversation: how it ended, or that there was nobody to end it with.
 type Ended = std::io::Result<Option<Refusal>>;
 
-fn converse(
-    confined: &Confined,
-    policy: Policy,
-    mut log: Log,
-    pings: Pings,
-    hidden_proc: bool,
-) -> Result<Ended, Refusal> {
+fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
+    let Prepared { confined, policy, mut log, pings, hidden_proc } = prepared;
     let name = policy.name();
     let role_max = u64::try_from(PROC_FRAME_MAX).unwrap_or(u64::MAX);
     let frame_max = usize::try_from(policy.limits().frame_max.min(role_max)).unwrap_or(PROC_FRAME_MAX);

@@ -10,7 +10,8 @@ use crate::error::{Reason, Refusal};
 use crate::exec::dispatch;
 use crate::exec::output::Output;
 use crate::exec::session::Session;
-use crate::limits::SLICE_MICROS;
+use crate::limits::{FRAME_HARD_MAX, SLICE_MICROS};
+use crate::measure::{Measure, in_force};
 use crate::protocol::hello::{self, Hello};
 use crate::sys::fd::Arrived;
 use crate::sys::{fd, poll};
@@ -20,7 +21,8 @@ use crate::wire::frame::{FrameBuffer, HeaderTooLarge, Input};
 pub fn serve(session: Session, greeting: &Hello<'_>) -> io::Result<Option<Refusal>> {
     let mut output = Output::default();
     hello::hello(output.frames(), greeting);
-    Port { frames: FrameBuffer::new(greeting.frame_max), session, output }.run()
+    let frame_max = if in_force(Measure::FrameBounds) { greeting.frame_max } else { FRAME_HARD_MAX };
+    Port { frames: FrameBuffer::new(frame_max), session, output }.run()
 }
 
 struct Port {

@@ -58,10 +58,11 @@ impl Session {
     /// A session in which nothing has happened.
     pub fn new(court: Court, log: Log, pings: Pings) -> Self {
         let rate = Bucket::new(court.policy.limits().requests_per_s);
+        let idle = Duration::from_millis(court.policy.limits().file_idle_ms);
         Self {
             court,
             running: Running::default(),
-            handles: Handles::default(),
+            handles: Handles::new(idle),
             pings,
             trail: Trail::new(log),
             counters: Counters::new(),

@@ -11,7 +11,7 @@ use crate::error::{Denial, RequestError};
 use crate::file::action::ReadFile;
 use crate::file::args::{FileReadArgs, Handle};
 use crate::file::walk;
-use crate::limits::{HANDLE_IDLE_MS, HANDLES_MAX};
+use crate::limits::HANDLES_MAX;
 use crate::measure::{Measure, in_force};
 use crate::policy::permit::Permit;
 use crate::sys::capset;
@@ -20,9 +20,11 @@ use crate::wire::atoms;
 use crate::wire::write::Writer;
 
 /// The open files.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Handles {
     open: Vec<Open>,
+    /// How long one may lie idle.
+    idle: Duration,
     /// The last number that was given. None is given twice: a client that comes too late must not read another file.
     last: u64,
 }
@@ -66,6 +68,12 @@ impl Opened {
 }
 
 impl Handles {
+    /// None, each of which is closed when nobody has read from it for `idle`.
+    #[must_use]
+    pub fn new(idle: Duration) -> Self {
+        Self { open: Vec::new(), idle, last: 0 }
+    }
+
     /// Opens the file that was permitted.
     pub fn open(&mut self, permit: Permit<ReadFile>, now: Instant) -> Result<Opened, RequestError> {
         self.admit(permit.action(), permit.capabilities(), now)
@@ -110,15 +118,16 @@ impl Handles {
         Ok(())
     }
 
-    /// Closes what nobody has read from for [`HANDLE_IDLE_MS`].
+    /// Closes what nobody has read from for too long.
     pub fn expire(&mut self, now: Instant) {
-        self.open.retain(|open| open.expiry().is_none_or(|expiry| now < expiry));
+        let idle = self.idle;
+        self.open.retain(|open| open.expiry(idle).is_none_or(|expiry| now < expiry));
     }
 
     /// When [`expire`](Self::expire) will have something to do.
     #[must_use]
     pub fn next_expiry(&self) -> Option<Instant> {
-        self.open.iter().filter_map(Open::expiry).min()
+        self.open.iter().filter_map(|open| open.expiry(self.idle)).min()
     }
 
     /// How many files are open.
@@ -135,8 +144,8 @@ impl Handles {
 }
 
 impl Open {
-    fn expiry(&self) -> Option<Instant> {
-        in_force(Measure::FilesIdle).then(|| self.used + Duration::from_millis(HANDLE_IDLE_MS))
+    fn expiry(&self, idle: Duration) -> Option<Instant> {
+        in_force(Measure::FilesIdle).then(|| self.used + idle)
     }
 
     fn read(&mut self, offset: Option<u64>, length: usize, w: &mut Writer) -> Result<(), RequestError> {

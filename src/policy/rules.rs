@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::audit::log::Sink;
-use crate::limits::{CELL_MAX, DEADLINE_MAX_MS, PROC_FRAME_MAX};
+use crate::limits::{CELL_MAX, DEADLINE_MAX_MS, FILE_IDLE_MS, PROC_FRAME_MAX};
 
 /// The number of a line, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,6 +155,8 @@ pub struct Limits {
     pub rows_max: u64,
     /// Bytes of one cell.
     pub cell_max: u64,
+    /// Milliseconds after which a file that nobody reads from is closed.
+    pub file_idle_ms: u64,
 }
 
 impl Default for Limits {
@@ -166,6 +168,7 @@ impl Default for Limits {
             frame_max: PROC_FRAME_MAX as u64,
             rows_max: u64::from(crate::limits::PID_MAX),
             cell_max: CELL_MAX as u64,
+            file_idle_ms: FILE_IDLE_MS,
         }
     }
 }

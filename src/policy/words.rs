@@ -104,8 +104,9 @@ fn network(rules: &Rules, say: &mut Say<'_>) {
 fn limits(rules: &Rules, say: &mut Say<'_>) {
     let l = &rules.limits;
     let sentence = format!(
-        "for each copy: {} requests/s, {} changes/s, deadline {} ms, frames {} bytes, {} rows, cells {} bytes",
-        l.requests_per_s, l.writes_per_s, l.deadline_ms, l.frame_max, l.rows_max, l.cell_max
+        "for each copy: {} requests/s, {} changes/s, deadline {} ms, frames {} bytes, {} rows, cells {} bytes, \
+         files closed after {} ms",
+        l.requests_per_s, l.writes_per_s, l.deadline_ms, l.frame_max, l.rows_max, l.cell_max, l.file_idle_ms
     );
     say("limits", None, &sentence);
 }

@@ -249,7 +249,9 @@ impl Sockets {
             }
             Err(absent) => Ok(Err(absent)),
         };
-        Ok(Self { v4: pinned(self.v4, V4)?, v6: pinned(self.v6, V6)? })
+        // The higher number first: opened one after the other, the second may sit where the first belongs.
+        let v6 = pinned(self.v6, V6)?;
+        Ok(Self { v4: pinned(self.v4, V4)?, v6 })
     }
 
     /// Whether `CAP_NET_RAW` would have opened more.

@@ -15,7 +15,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use eetf::Term;
+pub use eetf::Term;
 
 /// The installations of tests/fixtures/make.sh and the user who may start them.
 pub struct Fixtures {

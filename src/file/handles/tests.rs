@@ -9,7 +9,9 @@ use super::*;
 use crate::file::path::NormalPath;
 use crate::limits::FILE_READ_MAX;
 
-const IDLE: Duration = Duration::from_millis(HANDLE_IDLE_MS);
+use crate::limits::FILE_IDLE_MS;
+
+const IDLE: Duration = Duration::from_millis(FILE_IDLE_MS);
 
 /// A file that is removed with the test.
 struct Listed(PathBuf);
@@ -43,7 +45,7 @@ struct Client {
 
 impl Client {
     fn new() -> Self {
-        Self { handles: Handles::default(), now: Instant::now() }
+        Self { handles: Handles::new(IDLE), now: Instant::now() }
     }
 
     fn open(&mut self, listed: &Listed, max_bytes: u64) -> Result<Handle, RequestError> {
@@ -76,7 +78,7 @@ fn rule<T: std::fmt::Debug>(result: Result<T, RequestError>) -> (&'static str, S
 #[test]
 fn a_client_is_told_the_handle_the_size_and_the_time() {
     let listed = Listed::new(b"content");
-    let mut handles = Handles::default();
+    let mut handles = Handles::new(IDLE);
     let opened = handles.admit(&listed.permitted(9), Capabilities::NONE, Instant::now()).unwrap();
     let known = std::fs::metadata(&listed.0).unwrap();
     let mtime = std::os::unix::fs::MetadataExt::mtime(&known);

@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use super::{Reader, Value, quoted};
 use crate::audit::log::Sink;
 use crate::file::path::NormalPath;
-use crate::limits::{CELL_MAX, DEADLINE_MAX_MS, FRAME_HARD_MAX, PID_MAX};
+use crate::limits::{CELL_MAX, DEADLINE_MAX_MS, FILE_IDLE_MAX_MS, FRAME_HARD_MAX, PID_MAX};
 use crate::nft::action::{self as nft, FAMILIES, VERBS};
 use crate::policy::rules::{
     Audit, Limits, Listed, Network, Nft, NftWrite, Proc, ProcLevel, Rules, Sysctl, SysctlWrite,
@@ -185,8 +185,16 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn limits(&mut self, table: &DeTable<'t>) -> Limits {
-        let known = ["requests_per_s", "writes_per_s", "deadline_ms", "frame_max", "rows_max", "cell_max"];
-        let [requests, writes, deadline, frame, rows, cell] = self.keys(table, "[limits]", known);
+        let known = [
+            "requests_per_s",
+            "writes_per_s",
+            "deadline_ms",
+            "frame_max",
+            "rows_max",
+            "cell_max",
+            "file_idle_ms",
+        ];
+        let [requests, writes, deadline, frame, rows, cell, idle] = self.keys(table, "[limits]", known);
         let mut limits = Limits::default();
         let size = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         for (value, name, field, min, max) in [
@@ -196,6 +204,7 @@ impl<'t> Reader<'t> {
             (frame, "frame_max", &mut limits.frame_max, 1024, size(FRAME_HARD_MAX)),
             (rows, "rows_max", &mut limits.rows_max, 1, u64::from(PID_MAX)),
             (cell, "cell_max", &mut limits.cell_max, 1, size(CELL_MAX)),
+            (idle, "file_idle_ms", &mut limits.file_idle_ms, 1, FILE_IDLE_MAX_MS),
         ] {
             if let Some(n) = value.and_then(|v| self.integer(v, name, min, max)) {
                 *field = n;

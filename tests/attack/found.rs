@@ -1,7 +1,4 @@
 //! Attacks that got somewhere. Each test says what should hold; it fails as long as the attack works.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by them")]
-
-mod support;
 
 use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -10,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{Fixtures, atoms, fixtures, framed, int, integer, map, name, request, status};
+use crate::support;
+use crate::support::{Fixtures, atoms, fixtures, framed, int, integer, map, name, request, status};
 
 fn info() -> Vec<u8> {
     framed(&request(1, "info", map(&[]), 60_000))
