@@ -74,6 +74,11 @@ fn port<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<Start, Refusal> 
             b"--allow-root" => allow_root = true,
             #[cfg(feature = "weakened")]
             b"--without" if rest.next().is_some_and(crate::measure::leave_out) => {}
+            #[cfg(feature = "weakened")]
+            b"--without-row"
+                if rest
+                    .next()
+                    .is_some_and(|row| crate::harden::seccomp::WITHOUT_ROW.set(row.to_vec()).is_ok()) => {}
             other => return Err(wrong(format!("port does not know {}", shell(other)))),
         }
     }

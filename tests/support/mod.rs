@@ -120,6 +120,11 @@ impl Port {
         self.input().write_all(bytes).unwrap();
     }
 
+    /// The same, to a port that may have ended.
+    pub fn try_write(&mut self, bytes: &[u8]) -> Option<()> {
+        self.input().write_all(bytes).ok()
+    }
+
     /// One frame of these bytes.
     pub fn frame(&mut self, body: &[u8]) {
         self.write(&framed(body));

@@ -1,0 +1,264 @@
+//! Each row of the seccomp tables is needed: without it, what the program is asked here kills it. And a forbidden call is
+//! the end, with status 159 and a record in the kernel's audit log.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a test fails by them"
+)]
+
+mod support;
+
+use std::io::Read;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, socket,
+};
+use nix::unistd::Pid;
+use portcullis::harden::seccomp;
+use portcullis::op::Role;
+use support::{Fixtures, Map, Port, Term, atoms, binary, fixtures, framed, int, map, request, tuple_of};
+
+/// Rows that nothing on this machine needs, with the reason why they stand.
+const ELSEWHERE: &[(&str, &str)] =
+    &[("SYS_clock_gettime", "the vDSO answers, unless the clock source is one that it cannot read")];
+
+fn weakened() -> Option<Fixtures> {
+    let f = fixtures()?;
+    if f.directory.join("weak").is_dir() {
+        return Some(f);
+    }
+    eprintln!("skipped: needs the builds of the attack suite; run sh scripts/test-all.sh");
+    None
+}
+
+#[test]
+fn without_any_of_its_rows_a_role_cannot_do_its_work() {
+    let Some(f) = weakened() else { return };
+    for role in Role::ALL.iter().copied() {
+        assert_eq!(work(&f, role, None), None, "role {} dies with all of its rows", role.name());
+        let mut idle = Vec::new();
+        for row in seccomp::table(role).filter(|row| ELSEWHERE.iter().all(|(name, _)| *name != row.name)) {
+            let ended = work(&f, role, Some(row.name));
+            if ended != Some(Signal::SIGSYS) {
+                idle.push(format!("{} ({})", row.name, row.reason));
+            }
+        }
+        assert!(idle.is_empty(), "role {} does not need {}", role.name(), idle.join(", "));
+        println!("role {}: every row is needed, {} of them", role.name(), seccomp::table(role).count());
+    }
+}
+
+/// Everything that the role does, without one row. The signal that it ended by.
+fn work(f: &Fixtures, role: Role, without: Option<&str>) -> Option<Signal> {
+    let log = f.policy("version = 1\n") + "/log";
+    let daemon = UnixDatagram::bind(&log).unwrap();
+    std::fs::set_permissions(&log, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let policy = f.policy(&format!(
+        "version = 1\n[proc]\nlevel = \"full\"\nenviron = [\"PATH\"]\n[files]\n\
+         read = [{{path = \"{}/logs\", max_bytes = 1000}}]\n[ping]\nallow = [\"127.0.0.1\"]\n[audit]\nkernel = true\n",
+        f.directory.display()
+    ));
+    let program = f.directory.join(format!("weak/portcullis-{}", role.name()));
+    let mut words = vec![program.to_str().unwrap(), "port", "--role", role.name()];
+    words.extend(without.iter().flat_map(|row| ["--without-row", row]));
+    let mut port = Port::start(in_silence(&f.command(&["--policy", &policy, "--log", &log], &words)));
+    let _ = port.receive();
+    let pid = Pid::from_raw(i32::try_from(port.pid()).unwrap());
+    match role {
+        Role::Proc => proc_work(f, &mut port),
+        Role::Net => net_work(&mut port),
+    }
+    interrupted(f, &mut port, pid, role);
+    restarted_log(&mut port, daemon);
+    unread(&mut port);
+    let ended = port.end();
+    ended.signal().map(|n| Signal::try_from(n).unwrap())
+}
+
+/// The command in a network namespace in which no echo request is answered.
+fn in_silence(command: &Command) -> Command {
+    let mut c = Command::new("unshare");
+    let quiet = "ip link set lo up && echo 1 >/proc/sys/net/ipv4/icmp_echo_ignore_all && exec \"$@\"";
+    c.args(["--net", "sh", "-c", quiet, "sh"]).arg(command.get_program()).args(command.get_args());
+    c.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").current_dir("/");
+    c
+}
+
+/// Writes a request and takes one frame; both may fail, because the port is dead by then.
+fn ask(port: &mut Port, op: &str, args: Term) -> Option<Term> {
+    port.try_write(&framed(&request(7, op, args, 200)))?;
+    port.receive()
+}
+
+fn proc_work(f: &Fixtures, port: &mut Port) {
+    let everything = ["exe", "cwd", "root", "cmdline", "status_of_nothing"];
+    for items in [&everything[..4], &["read_bytes", "limits", "groups", "environ"]] {
+        ask(port, "process", map(&[("pid", int(1)), ("items", atoms(items))]));
+    }
+    let all = map(&[("columns", atoms(&["pid", "uid", "exe", "argv"])), ("limit", int(20))]);
+    ask(port, "processes", all);
+    port.receive();
+    let path = format!("{}/logs/other.log", f.directory.display());
+    let opened = ask(port, "file_open", map(&[("path", binary(path.as_bytes()))]));
+    if opened.is_some_and(|term| support::name(&support::elements(&term)[0]) == "ok") {
+        ask(port, "file_read", map(&[("handle", int(1))]));
+        ask(port, "file_close", map(&[("handle", int(1))]));
+    }
+}
+
+fn net_work(port: &mut Port) {
+    let address = tuple_of([127, 0, 0, 1].map(int).to_vec());
+    ask(port, "ping", map(&[("address", address), ("size", int(100))]));
+    ask(port, "info", map(&[]));
+}
+
+/// A wait with a deadline, stopped and continued: the kernel restarts it by a call of its own. An open file waits to be
+/// closed, an echo request for its reply.
+fn interrupted(f: &Fixtures, port: &mut Port, pid: Pid, role: Role) {
+    match role {
+        Role::Proc => {
+            let path = format!("{}/logs/other.log", f.directory.display());
+            ask(port, "file_open", map(&[("path", binary(path.as_bytes()))]));
+        }
+        Role::Net => {
+            let address = tuple_of([127, 0, 0, 1].map(int).to_vec());
+            port.try_write(&framed(&request(8, "ping", map(&[("address", address)]), 400)));
+        }
+    }
+    std::thread::sleep(Duration::from_millis(30));
+    let _ = kill(pid, Signal::SIGSTOP);
+    std::thread::sleep(Duration::from_millis(20));
+    let _ = kill(pid, Signal::SIGCONT);
+    if role == Role::Net {
+        port.receive();
+    }
+}
+
+/// The daemon of the log ends and another takes its place.
+fn restarted_log(port: &mut Port, daemon: UnixDatagram) {
+    drop(daemon);
+    ask(port, "file_open", map(&[("path", binary(b"/etc/shadow"))]));
+    ask(port, "ping", map(&[("address", tuple_of([127, 0, 0, 2].map(int).to_vec()))]));
+}
+
+/// Many answers before one is read: the output grows by large blocks. Then the end of the input, and of the port.
+fn unread(port: &mut Port) {
+    let many: Vec<u8> = (0..20_000).flat_map(|_| framed(&request(9, "info", map(&[]), 1000))).collect();
+    let mut input = port.take_input();
+    let writer = std::thread::spawn(move || {
+        use std::io::Write;
+        let _ = input.write_all(&many);
+    });
+    std::thread::sleep(Duration::from_millis(50));
+    while port.read_raw(1 << 16) > 0 {}
+    writer.join().unwrap();
+}
+
+/// `AUDIT_NLGRP_READLOG` (include/uapi/linux/audit.h).
+const READLOG: u32 = 1;
+/// `AUDIT_SECCOMP`.
+const SECCOMP: &str = "type 1326";
+
+#[test]
+fn a_forbidden_call_is_the_end_with_159_and_a_record_of_the_kernel() {
+    let Some(f) = weakened() else { return };
+    let log = audit_log();
+    for role in Role::ALL.iter().copied() {
+        let policy = f.policy("version = 1\n[ping]\nallow = [\"127.0.0.1\"]\n");
+        let program = f.directory.join(format!("weak/intruder-{}", role.name()));
+        // The status as a shell, or erl_child_setup, has it.
+        let status =
+            format!("{} --role {} execve </dev/null 2>/dev/null; echo $?", program.display(), role.name());
+        let mut child =
+            f.command(&["--policy", &policy], &["sh", "-c", &status]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        child.wait().unwrap();
+        assert!(said.trim_end().ends_with("159"), "{said}");
+        let records = records(log.as_raw_fd());
+        let name = format!("comm=\"intruder-{}\"", role.name());
+        let found = records.iter().find(|r| r.contains(&name) && r.contains("syscall=59"));
+        assert!(found.is_some(), "no {SECCOMP} record of {name} in {records:?}");
+        println!("{}", found.unwrap());
+    }
+}
+
+/// Who listens to the kernel's audit log, as root.
+fn audit_log() -> OwnedFd {
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let log = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkAudit).unwrap();
+    bind(log.as_raw_fd(), &NetlinkAddr::new(0, READLOG)).unwrap();
+    log
+}
+
+/// `AUDIT_GET` answers `struct audit_status`: a mask, then whether audit is enabled.
+fn is_enabled(log: &OwnedFd) -> bool {
+    let ask: [u32; 4] = [16, 1000 | 1 << 16, 1, 0];
+    let bytes: Vec<u8> = ask.iter().flat_map(|word| word.to_ne_bytes()).collect();
+    send(log.as_raw_fd(), &bytes, MsgFlags::empty()).unwrap();
+    let mut buffer = [0; 8192];
+    for _ in 0..200 {
+        if let Ok(n) = recv(log.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+            if n >= 24 && buffer[4..6] == 1000_u16.to_ne_bytes() {
+                return buffer[20..24] != [0; 4];
+            }
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+fn records(log: i32) -> Vec<String> {
+    let mut records = Vec::new();
+    let until = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < until {
+        let mut buffer = [0; 8192];
+        match recv(log, &mut buffer, MsgFlags::empty()) {
+            Ok(n) => {
+                records.push(String::from_utf8_lossy(&buffer[16.min(n)..n]).into_owned());
+                if records.last().is_some_and(|r| r.contains("sig=31")) {
+                    break;
+                }
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+    records
+}
+
+/// A record of ours in the kernel's audit log, where the policy asks for one.
+#[test]
+fn records_reach_the_audit_log_of_the_kernel() {
+    let Some(f) = weakened() else { return };
+    let log = audit_log();
+    if !is_enabled(&log) {
+        eprintln!(
+            "skipped: the kernel's audit is off and drops what programs write; auditctl -e 1 turns it on"
+        );
+        return;
+    }
+    let policy = f.policy("version = 1\n[audit]\nkernel = true\n");
+    let program = f.directory.join("weak/portcullis-proc");
+    let words = [program.to_str().unwrap(), "port", "--role", "proc"];
+    let mut port = Port::start(f.command(&["--policy", &policy], &words));
+    let hello = port.hello();
+    assert_eq!(support::names(hello.get("capabilities")), ["audit_write"]);
+    ask(&mut port, "process", map(&[("pid", int(1)), ("items", atoms(&["environ"]))]));
+    let until = Instant::now() + Duration::from_secs(2);
+    let mut seen = Vec::new();
+    while Instant::now() < until && !seen.iter().any(|r: &String| r.contains("decision=denied")) {
+        seen.extend(records(log.as_raw_fd()));
+    }
+    assert!(seen.iter().any(|r| r.contains("op=start") && r.contains("decision=loaded")), "{seen:?}");
+    assert!(seen.iter().any(|r| r.contains("target=\"environ\" decision=denied")), "{seen:?}");
+    let info = Map::of(&port.ask(9, "info", map(&[])));
+    assert_eq!(support::integer(info.get("lost")), 0);
+}
