@@ -245,7 +245,7 @@ fn records_reach_the_audit_log_of_the_kernel() {
         );
         return;
     }
-    let policy = f.policy("version = 1\n[audit]\nkernel = true\n");
+    let policy = f.policy("version = 1\n[audit]\nsyslog = \"off\"\nkernel = true\n");
     let program = f.directory.join("weak/portcullis-proc");
     let words = [program.to_str().unwrap(), "port", "--role", "proc"];
     let mut port = Port::start(f.command(&["--policy", &policy], &words));

@@ -7,7 +7,8 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, UnixAddr, connect, send, socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, UnixAddr, connect, send, sendto,
+    socket,
 };
 
 /// The descriptor of the system's log.
@@ -110,6 +111,8 @@ impl KernelAudit {
         message.extend_from_slice(text);
         message.push(0);
         message.resize(message.len().next_multiple_of(4), 0);
-        send(self.0.as_raw_fd(), &message, MsgFlags::MSG_NOSIGNAL).map(drop)
+        // To the kernel by name: without an address it would also ask what was held when the socket was made
+        // (net/netlink/af_netlink.c, `__netlink_ns_capable`), and that was nothing.
+        sendto(self.0.as_raw_fd(), &message, &NetlinkAddr::new(0, 0), MsgFlags::MSG_NOSIGNAL).map(drop)
     }
 }
