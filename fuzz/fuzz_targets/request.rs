@@ -3,7 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::limits::{ANY_OF_MAX, CELL_MAX, PID_MAX};
+use portcullis::file::args::{FileCloseArgs, FileOpenArgs, FileReadArgs};
+use portcullis::icmp::args::PingArgs;
+use portcullis::limits::{ANY_OF_MAX, CELL_MAX, FILE_READ_MAX, PID_MAX, PING_SIZE_MAX};
 use portcullis::op::{Op, Role};
 use portcullis::proc::args::{ProcessArgs, ProcessesArgs};
 use portcullis::proc::columns::COLUMNS;
@@ -16,12 +18,23 @@ use portcullis::wire::write::Writer;
 fuzz_target!(|frame: &[u8]| {
     let Ok(accepted) = validate(frame, &Bounds::PROC) else { return };
     let mut w = Writer::new();
-    match decode(accepted.term(), Role::Proc) {
+    let role = if frame.len() % 2 == 0 { Role::Proc } else { Role::Net };
+    match decode(accepted.term(), role) {
         Err((id, error)) => reply::error(&mut w, id, &error),
         Ok(Message::Request(request)) => {
             let result = match request.row.op {
-                Op::Info | Op::FileOpen | Op::FileRead | Op::FileClose | Op::Ping | Op::Subscribe => Ok(()),
-                Op::Process => ProcessArgs::decode(request.args, &At::Top).map(|args| {
+                Op::Info | Op::Subscribe => Ok(()),
+                Op::FileOpen => FileOpenArgs::decode(request.args, &At::Top).map(|args| {
+                    assert!(args.path.components().all(|name| name != b".."));
+                }),
+                Op::FileRead => FileReadArgs::decode(request.args, &At::Top).map(|args| {
+                    assert!((1..=FILE_READ_MAX).contains(&args.length));
+                }),
+                Op::FileClose => FileCloseArgs::decode(request.args, &At::Top).map(|_| ()),
+                Op::Ping => PingArgs::decode(request.args, &At::Top).map(|args| {
+                    assert!(args.size <= PING_SIZE_MAX && !args.address.is_unspecified());
+                }),
+                Op::Process => ProcessArgs::decode(request.args, &At::Top, true).map(|args| {
                     assert!((1..=CELL_MAX).contains(&args.cell_max) && args.items.len() <= COLUMNS.len());
                     assert!(args.pid.get() <= PID_MAX);
                 }),
