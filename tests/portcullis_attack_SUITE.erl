@@ -11,6 +11,7 @@ suite() ->
 all() ->
     [nested_operation, refused_with_other_types, refused_that_is_no_text, hello_with_other_types, every_error_has_words,
      compressed_answer, answer_beyond_the_longest, rows_without_credit,
+     events_without_credit,
      doctor_of_a_program_that_drips, doctor_of_a_program_that_says_nonsense, silent_program_is_replaced].
 
 %% One level more than the port takes is found out in the client, whatever it is in: the port answers under id 0, and the
@@ -127,6 +128,18 @@ rows_without_credit(Config) ->
     ?assertEqual({error, {down, {protocol, rows_without_credit}}}, portcullis:receive_response(Id)),
     ?assert(Length =< 20, Length),
     stop(Server).
+
+%% 64 events may come unasked, and word of lost ones only after credit.
+events_without_credit(Config) ->
+    Events = [{event, 1, Seq, #{kind => audit}} || Seq <- lists:seq(1, 65)],
+    [begin
+         Path = says(Config, Name, [hello() | Frames]),
+         {ok, Server} = portcullis:start_link(options(#{path => Path, backoff => {5000, 5000}})),
+         Answer = portcullis:subscribe(Server, audit, #{}),
+         ?assertEqual({Name, {error, {down, {protocol, events_without_credit}}}}, {Name, Answer}),
+         ?assertEqual({messages, []}, process_info(self(), messages)),
+         stop(Server)
+     end || {Name, Frames} <- [{"events", Events}, {"lost", [{lost, 1, 5}]}]].
 
 %% "Nothing waits for ever."
 doctor_of_a_program_that_drips(Config) ->

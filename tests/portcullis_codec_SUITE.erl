@@ -6,7 +6,7 @@
 
 all() ->
     [vocabulary, requests, replies, routes, other_encodings, hostile_frames, cut_frames, no_new_atoms,
-     unsendable_terms, sendable_bounds, rows].
+     unsendable_terms, sendable_bounds, roles, rows].
 
 vectors() ->
     filename:join(filename:dirname(?FILE), "vectors").
@@ -48,13 +48,17 @@ routes(_) ->
          ?assertEqual({done, N}, Id({ok, N, #{}})),
          ?assertEqual({done, N}, Id({error, N, esrch})),
          ?assertEqual({rows, N}, Id({rows, N, [pid], [{1}]})),
-         ?assertEqual({rows, N}, Id({rows, N, same, []}))
+         ?assertEqual({rows, N}, Id({rows, N, same, []})),
+         ?assertEqual({event, N}, Id({event, N, 1, #{}})),
+         ?assertEqual({lost, N}, Id({lost, N, 7}))
      end || N <- [1, 255, 256, (1 bsl 31) - 1, 1 bsl 31, 1 bsl 40, 1 bsl 59]],
     ?assertEqual({control, {error, 0, {bad_frame, 1, tag}}}, Id({error, 0, {bad_frame, 1, tag}})),
     ?assertEqual({control, {hello, #{}}}, Id({hello, #{}})),
     ?assertEqual({control, {refused, #{}}}, Id({refused, #{}})),
     [?assertEqual(malformed, Id(Term))
      || Term <- [ok, {ok, 1}, {ok, 0, x}, {ok, -1, x}, {error, -1, x}, {ok, 1.0, x}, {rows, 0, same, []}, {hello, []},
+                 {event, 0, 1, #{}}, {event, 1, 0, #{}}, {event, 1, 1, []}, {event, 1, #{}}, {lost, 0, 1}, {lost, 1, 0},
+                 {lost, 1, many},
                  {refused, x}, {req, 1, info, #{}, 1}]],
     %% Only its head is looked at on the way; who decodes it finds out.
     ?assertEqual({rows, 1}, Id({rows, 1, same, x})),
@@ -105,6 +109,12 @@ sendable_bounds(_) ->
     [?assertMatch({ok, _}, portcullis_codec:body(process, Args))
      || Args <- [#{}, #{x => nested(14)}, #{x => (1 bsl 64) - 1}, #{x => -(1 bsl 64) + 1}, #{x => "string"},
                  #{x => maps:from_list([{N, N} || N <- lists:seq(1, 64)])}, #{x => [[], {}, #{}, <<>>, 1.5]}]].
+
+%% What is of one role, and what is left to the server.
+roles(_) ->
+    [?assertEqual({Operation, Role}, {Operation, portcullis_codec:role(Operation)})
+     || {Operation, Role} <- [{process, proc}, {processes, proc}, {file_open, proc}, {file_read, proc}, {file_close, proc},
+                              {ping, net}, {info, any}, {subscribe, any}, {make_tea, any}, {"process", any}]].
 
 nested(0) -> [];
 nested(N) -> [nested(N - 1)].

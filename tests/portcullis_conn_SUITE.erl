@@ -10,7 +10,7 @@ suite() ->
 all() ->
     [bare_port, hostile_frames_through_a_bare_port, mixed_callers, dying_callers, killed_port, killed_again_and_again,
      stopped_port, stuck_port, late_but_alive, slow_consumer, fold_that_raises, callers_mistakes, cancelled, overloaded, queue, late_replies, gen_server_calls, frame_too_long,
-     deepest_request, event_handler, telemetry, many_servers, stop_closes_the_program, dead_server, roles, other_nodes].
+     deepest_request, event_handler, telemetry, many_servers, stop_closes_the_program, dead_server, roles, role_that_is_not_there, other_nodes].
 
 %% --- without any client ---------------------------------------------------------------------------------------------
 
@@ -414,15 +414,37 @@ dead_server(_) ->
     stop(Server),
     ?assertMatch({error, {down, _}}, portcullis:receive_response(Id)).
 
-%% Role net is for later: it can be asked for, and says so.
+%% Operations know their role; what both have is asked of the first, or of the one that is named.
 roles(_) ->
-    Both = start(#{roles => [proc, net]}),
-    ?assertMatch({ok, #{net := #{state := unsupported}, proc := #{state := ready}}}, portcullis:info(Both)),
+    Both = start(#{roles => [net, proc], required => true}),
+    ?assertMatch({ok, #{net := #{state := ready, hello := #{role := net}}, proc := #{state := ready}}}, portcullis:info(Both)),
     ?assertMatch({ok, _}, portcullis:process(Both, 1, [pid])),
-    stop(Both),
-    {ok, Net} = portcullis:start_link(options(#{roles => [net]})),
-    ?assertEqual({error, {unsupported, <<"role proc">>}}, portcullis:process(Net, 1, [pid])),
-    stop(Net).
+    %% The client's table and the programs' are the same.
+    {ok, Infos} = portcullis:info(Both),
+    [?assert(lists:member(portcullis_codec:role(Operation), [any, Role]))
+     || {Role, #{hello := #{operations := Operations}}} <- maps:to_list(Infos), Operation <- Operations],
+    {ok, Before} = answer(Both, info, #{role => proc}),
+    ?assertMatch({error, {unsupported, <<"make_tea">>}}, answer(Both, make_tea, #{})),
+    {ok, After} = answer(Both, info, #{role => proc}),
+    ?assertEqual(maps:get(requests, Before) + 1, maps:get(requests, After)),
+    [?assertEqual({error, {bad_request, [role], {expected, role}}}, answer(Both, info, #{role => Role}))
+     || Role <- [disk, "proc", 1]],
+    ?assertMatch({error, {bad_request, [<<"role">>], unknown_key}}, answer(Both, process, #{pid => 1, role => net})),
+    stop(Both).
+
+%% What to type stands in the error.
+role_that_is_not_there(_) ->
+    [begin
+         Server = start(#{roles => [Role]}),
+         {error, {unsupported, What} = Error} = Ask(Server),
+         ?assertNotEqual(nomatch, string:find(What, Type)),
+         ?assertNotEqual(nomatch, string:find(portcullis:format_error(Error), Type)),
+         ?assertMatch({error, {unsupported, What}}, answer(Server, info, #{role => Other})),
+         stop(Server)
+     end || {Role, Other, Type, Ask} <-
+                [{net, proc, "{roles, [net,proc]}", fun(Server) -> portcullis:process(Server, 1, [pid]) end},
+                 {net, proc, "{roles, [net,proc]}", fun(Server) -> portcullis:read_file(Server, "/etc/motd", #{}) end},
+                 {proc, net, "{roles, [proc,net]}", fun(Server) -> portcullis:ping(Server, {127, 0, 0, 1}, #{}) end}]].
 
 %% Who asks decodes, so a caller on another node needs the atoms there.
 other_nodes(_) ->
@@ -438,7 +460,7 @@ other_nodes(_) ->
 %% An answer as it comes from the wire.
 frames(Server, Body) ->
     Tag = erlang:monitor(process, Server, [{alias, demonitor}]),
-    ok = gen_server:cast(Server, {send, proc, self(), Tag, Body, 5000}),
+    ok = gen_server:cast(Server, {send, proc, self(), Tag, Body, 5000, any}),
     frames(Tag).
 
 frames(Tag) ->

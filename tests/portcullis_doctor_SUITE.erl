@@ -11,7 +11,7 @@ all() ->
     [healthy, of_a_server, missing, not_executable, forbidden_file, forbidden_folder, wrong_program, silent_program,
      talking_program, wrong_architecture, wrong_option, net_role, groups_that_can_do_more, absolute_fixes, printed,
      without_capabilities, no_new_privs, broken_installations, report_is_text, parse_status, parse_mounts,
-     parse_names, errors_are_sentences, missing_program_is_a_command, typing_mistakes].
+     parse_names, errors_are_sentences, denial_is_a_line, missing_program_is_a_command, typing_mistakes].
 
 healthy(_) ->
     {ok, Checks} = portcullis:doctor(options()),
@@ -92,9 +92,13 @@ wrong_architecture(Config) ->
 wrong_option(_) ->
     ?assertMatch({problems, [#{check := options, status := problem}]}, portcullis:doctor([{backoff, soon}])).
 
+%% What is the same for both is said once, and each program by itself.
 net_role(_) ->
-    {_, Checks} = portcullis:doctor(options(#{roles => [net]})),
-    ?assertMatch(#{status := warning}, check(role, Checks)).
+    {ok, Checks} = portcullis:doctor(options(#{roles => [proc, net]})),
+    ?assertMatch([_], [Check || #{check := user} = Check <- Checks]),
+    [?assertMatch({Name, [_, _]}, {Name, [Check || #{check := N} = Check <- Checks, N =:= Name]}) || Name <- [program, start]],
+    #{message := Message} = lists:last([Check || #{check := start} = Check <- Checks]),
+    ?assertMatch(<<"role net: version 0.1.0", _/binary>>, Message).
 
 %% Nobody is to be put into the group root for a file that was installed with it.
 groups_that_can_do_more(_) ->
@@ -207,13 +211,17 @@ errors_are_sentences(_) ->
     Refused = #{code => 71, reason => file_mode, message => <<"the mode is 0755">>, fix => <<"chmod 0750 X">>},
     Errors = [timeout, overloaded, cancelled, esrch, {refused, Refused}, {refused, #{}},
               {denied_by_policy, <<"proc.environ">>, <<"grant it">>},
+              {denied_by_policy, <<"ping.allow">>, <<"/p does not grant it; under [ping] this would: allow = [\"::1\"]">>},
+              stale, {posix, ebadf, <<"x">>}, {posix, efbig, <<"the file is long">>}, {not_permitted, [net_raw], <<"closed">>},
+              {unsupported, <<"role net: start it">>}, {posix, ehostunreach, <<"an ICMP error came back">>},
               {not_permitted, [sys_ptrace, dac_read_search], <<"install it with them">>}, {unsupported, <<"x">>}, {unsupported, <<"\e[2J", 255>>},
               {posix, emfile, <<"reading /proc">>}, {unknown_outcome, 7}]
         ++ [{down, Reason} || Reason <- [{no_program, [{"/x", path, enoent}]}, {open, "/x", eacces}, {exit_status, 1},
                                          {exit_status, 137}, {exit_status, 159}, hello_timeout, epipe, noproc, stopped,
                                          {protocol, malformed_frame}, {protocol, {versions, {2, 2}}}, something]]
         ++ [{bad_request, [a, <<"b", 255>>, 1], Why}
-            || Why <- [unknown_key, missing, duplicate, empty, in_flight, {expected, pid}, {range, 1, 2}, {too_many, 3},
+            || Why <- [unknown_key, missing, duplicate, empty, in_flight, {expected, pid}, {expected, path},
+                       {expected, address}, {expected, role}, {range, 1, 2}, {too_many, 3},
                        {unknown_column, <<"\e[2J">>}, {not_comparable, argv}, {frame_too_long, 1}, tag, too_deep,
                        too_many_pairs, integer]],
     [begin
@@ -231,6 +239,17 @@ errors_are_sentences(_) ->
                     {error, {failed_to_start_child, portcullis, {refused, Refused}}},
                     {error, {shutdown, {failed_to_start_child, portcullis, {shutdown, {refused, Refused}}}}}]].
 
+%% The line to add is alone on its line below its section, and the command that checks it too.
+denial_is_a_line(_) ->
+    Text = portcullis:format_error({denied_by_policy, <<"files.read">>,
+                                    <<"/etc/portcullis/policy.toml does not grant it; under [files] this would: read = [1]">>}),
+    Lines = [Line || <<"    ", Line/binary>> <- binary:split(Text, <<"\n">>, [global])],
+    ?assertMatch([<<"[files]">>, <<"read = [1]">>, _], Lines),
+    ?assertEqual(<<"portcullis-proc policy check">>, filename:basename(lists:last(Lines))),
+    %% What is not of that shape is shown as it is.
+    ?assertEqual(<<"The policy does not grant files.links: it has 2 hard links.">>,
+                 portcullis:format_error({denied_by_policy, <<"files.links">>, <<"it has 2 hard links">>})).
+
 %% A command is alone on its line, and can be copied.
 missing_program_is_a_command(_) ->
     Text = portcullis:format_error({down, {no_program, [{"/x", installed, enoent}]}}),
@@ -245,7 +264,7 @@ typing_mistakes(_) ->
      || {Text, Part} <- [{Says([columns, 1], {unknown_column, <<"cmd_line">>}), "did you mean cmdline"},
                          {Says([columns, 1], {unknown_column, <<"colour">>}), "docs/protocol.md"},
                          {Says([<<"colums">>], unknown_key), "did you mean columns"},
-                         {Says([<<"zzz">>], unknown_key), "there are cell_max, columns"},
+                         {Says([<<"zzz">>], unknown_key), "there are address, cell_max, columns"},
                          {Says([where, state], {expected, state}), "running, sleeping"},
                          {Says([where, state], {expected, atom}), "running, sleeping"},
                          {Says([columns, 2], {expected, atom}), "the name of a column"},

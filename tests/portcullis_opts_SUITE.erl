@@ -5,7 +5,7 @@
 -include_lib("stdlib/include/assert.hrl").
 
 all() ->
-    [defaults, accepted, refused, call_options, errors_are_sentences, child_spec, nearest, look_up, first_that_exists, program_arguments].
+    [defaults, accepted, refused, call_options, roles_of_calls, errors_are_sentences, child_spec, nearest, look_up, first_that_exists, program_arguments].
 
 defaults(_) ->
     {ok, FromList} = portcullis_opts:server([]),
@@ -50,6 +50,14 @@ call_options(_) ->
     [?assertEqual({error, {bad_request, [timeout], {range, 1, 600000}}}, portcullis_opts:call(#{timeout => T}))
      || T <- [0, -1, 600001]],
     [?assertEqual({error, {bad_request, [], {expected, map}}}, portcullis_opts:call(Bad)) || Bad <- [x, [x], 1, [{limit, 1} | x], [x | y]]].
+
+%% The role is the client's to know, for what both have.
+roles_of_calls(_) ->
+    ?assertEqual({ok, any, #{}}, portcullis_opts:role(info, #{})),
+    ?assertEqual({ok, net, #{topic => audit}}, portcullis_opts:role(subscribe, #{topic => audit, role => net})),
+    ?assertEqual({ok, proc, #{pid => 1, role => net}}, portcullis_opts:role(process, #{pid => 1, role => net})),
+    [?assertEqual({error, {bad_request, [role], {expected, role}}}, portcullis_opts:role(info, #{role => Role}))
+     || Role <- [disk, <<"net">>, undefined]].
 
 errors_are_sentences(_) ->
     {error, Unknown} = portcullis:start_link([{colour, red}]),

@@ -93,7 +93,7 @@ unknown_columns(_) ->
 denied_by_policy(_) ->
     {error, {denied_by_policy, Rule, _} = Error} = portcullis:process(own(), [environ]),
     ?assertEqual(<<"proc.environ">>, Rule),
-    ?assertMatch(<<"The policy does not grant proc.environ: ", _/binary>>, portcullis:format_error(Error)).
+    ?assertMatch(<<"The policy does not grant proc.environ. ", _/binary>>, portcullis:format_error(Error)).
 
 %% hello has what makes times of clock ticks.
 times(_) ->

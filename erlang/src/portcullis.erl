@@ -10,11 +10,18 @@
 %% '''
 %%
 %% In an application, put {@link child_spec/1} into a supervisor, or list the servers in the environment of the app:
-%% `{portcullis, [{servers, [[{name, portcullis}]]}]}'.
+%% `{portcullis, [{servers, [[{name, portcullis}]]}]}'. The other key there is of {@link checkup/1}:
+%% `{portcullis, [{capability_holders, #{expected => ["chronyd"]}}]}'.
+%%
+%% <h2>Policy</h2>
+%% What is answered is root's decision, in `/etc/portcullis/policy.toml'; without that file, what every user of the host
+%% sees. Anything else is `{error, {denied_by_policy, Rule, Hint}}', and `Hint' has the line that would grant it;
+%% {@link format_error/1} shows it by itself.
 %%
 %% <h2>Answers</h2>
 %% Rows and processes are maps with atom keys. A cell is a value, `undefined' (does not apply), `{error, eacces}' (the
-%% kernel denied it) or `{truncated, Binary}' (longer than `cell_max'). Names, paths and arguments are binaries as the
+%% kernel denied it) or `{truncated, Value}' (longer than `cell_max'). A variable in `environ' that the policy does not
+%% name is `{redacted, Name}'. Names, paths and arguments are binaries as the
 %% kernel has them, not always UTF-8. Columns, units and conditions are in `docs/protocol.md'.
 %%
 %% <h2>Errors and time</h2>
@@ -24,13 +31,18 @@
 %% `{error, {refused, Map}}'. {@link format_error/1} makes sentences of an error.
 -module(portcullis).
 
--export([start_link/1, child_spec/1, stop/0, stop/1, info/0, info/1, doctor/0, doctor/1]).
+-export([start_link/1, child_spec/1, stop/0, stop/1, info/0, info/1, doctor/0, doctor/1, checkup/0, checkup/1]).
 -export([process/1, process/2, process/3, processes/0, processes/1, processes/2]).
 -export([query/2, query/3, fold/4, fold/5]).
+-export([file_open/1, file_open/2, file_open/3, file_read/1, file_read/2, file_close/1, read_file/1, read_file/2,
+         read_file/3]).
+-export([ping/1, ping/2, ping/3]).
+-export([subscribe/1, subscribe/2, subscribe/3, ack/2, unsubscribe/1]).
 -export([send_request/2, send_request/3, receive_response/1, receive_response/2, cancel/1, cancel/2]).
 -export([format_error/1]).
 
--export_type([server/0, option/0, event/0, error/0, pid_ref/0, column/0, row/0, cell/0, options/0, meta/0, request_id/0]).
+-export_type([server/0, option/0, event/0, error/0, pid_ref/0, column/0, row/0, cell/0, options/0, meta/0, request_id/0,
+              file/0, echo/0, audit_event/0]).
 
 -define(SERVER, ?MODULE).
 
@@ -65,7 +77,8 @@
                | {bad_request, Path :: [atom() | binary() | integer()], Why :: term()}
                | {unknown_outcome, Id :: term()}.
 %% Why a request has no answer. `down': there is no connection to the program. `refused': the program will not serve;
-%% the map has `reason', `message' and `fix'. `bad_request': the arguments are wrong at `Path'.
+%% the map has `reason', `message' and `fix'. `bad_request': the arguments are wrong at `Path'. `stale': the file was
+%% opened by a program that has ended.
 
 -type pid_ref() :: pos_integer() | {pos_integer(), StartTime :: non_neg_integer()}.
 %% A process of the system. With its start time (column `starttime') it cannot be mistaken for a later one of that pid.
@@ -86,13 +99,26 @@
 
 -type request_id() :: portcullis_request:id().
 
+-type file() :: portcullis_file:file().
+%% An open file; see {@link file_open/3}.
+
+-type echo() :: #{rtt := Microseconds :: non_neg_integer(), ttl := 0..255 | undefined, size := Bytes :: non_neg_integer(),
+                  address := inet:ip_address()}.
+%% A reply to {@link ping/3}.
+
+-type audit_event() :: #{kind := audit, seq := pos_integer(), time := UnixMicroseconds :: integer(),
+                         operation := binary(), target := binary(),
+                         decision := loaded | granted | failed | denied | limited, rule := binary()}.
+%% A record of the program's audit trail; see {@link subscribe/3}.
+
 %% @doc Starts a server. It owns one connection to one program for each role.
 %%
 %% Options, as a list or a map:
 %% <ul>
 %% <li>`name' (`portcullis'): an atom, `{global, Name}', `{via, Module, Name}', or `undefined' for none</li>
-%% <li>`roles' (`[proc]'): role `net' is accepted, and answers `unsupported' in this release</li>
-%% <li>`path': the folder with `portcullis-proc', or one file. Without it: the environment variable `PORTCULLIS_BIN',
+%% <li>`roles' (`[proc]'): `proc' for processes and files, `net' for {@link ping/3}, or both. Each is a program of its
+%%     own</li>
+%% <li>`path': the folder with `portcullis-proc' and `portcullis-net', or one file for one role. Without it: the environment variable `PORTCULLIS_BIN',
 %%     `/usr/libexec/portcullis', `/usr/local/libexec/portcullis'. The first that exists is used, or is an error</li>
 %% <li>`unprivileged' (`false'): the program drops every capability first. It then runs from any folder, and where none
 %%     is installed the development build in the app's `priv' folder is used</li>
@@ -141,7 +167,7 @@ info() ->
 
 %% @doc The connections of a server, by role: `state' (`connecting', `ready', `backoff'), `in_flight', `queued', `downs',
 %% and where they are known `program', `os_pid', `hello' and the last `error'. The program's own counters are an
-%% operation: `receive_response(send_request(info, #{}))'.
+%% operation: `receive_response(send_request(info, #{role => proc}))'.
 -spec info(server()) -> {ok, #{portcullis_opts:role() => map()}} | {error, error()}.
 info(Server) ->
     portcullis_request:call(Server, info).
@@ -163,6 +189,24 @@ doctor(Server) ->
         {error, _} -> portcullis_doctor:run([])
     end.
 
+%% @equiv checkup(portcullis)
+-spec checkup() -> portcullis_doctor:report().
+checkup() ->
+    checkup(?SERVER).
+
+%% @doc Checks the deployment: what {@link doctor/1} looks at, who else holds capabilities, distribution, cookies and the
+%% host. {@link portcullis_checkup:print/1} prints the report, with what to type for each thing.
+%%
+%% Processes that may hold capabilities are named in the environment of the app, with the options of
+%% {@link portcullis_checkup:capability_holders/1}:
+%%
+%% ```
+%% {portcullis, [{capability_holders, #{expected => ["chronyd", "/usr/lib/systemd/systemd-networkd"]}}]}
+%% '''
+-spec checkup(server() | [option()] | map()) -> portcullis_doctor:report().
+checkup(ServerOrOptions) ->
+    portcullis_checkup:run(ServerOrOptions).
+
 %% @equiv process(portcullis, Pid, #{})
 -spec process(pid_ref()) -> {ok, row()} | {error, error()}.
 process(Pid) ->
@@ -174,7 +218,8 @@ process(Pid) ->
 process(Pid, Items) ->
     process(?SERVER, Pid, Items).
 
-%% @doc One process: the items that are named, or all that cost no capability. `{error, esrch}' if it is gone.
+%% @doc One process: the items that are named, or those that the policy gives of every process: at level `public' what
+%% every user sees, above it `exe', `cwd' and `root' too. `{error, esrch}' if it is gone.
 %%
 %% ```
 %% {ok, #{starttime := Start}} = portcullis:process(4711, [starttime]),
@@ -246,12 +291,135 @@ fold(Server, Table, Options, Fun, Acc) when is_function(Fun, 2) ->
         false -> no_table(Table)
     end.
 
+%% @equiv file_open(portcullis, Path, #{})
+-spec file_open(file:filename_all()) -> {ok, file()} | {error, error()}.
+file_open(Path) ->
+    file_open(?SERVER, Path, #{}).
+
+%% @equiv file_open(portcullis, Path, Options)
+-spec file_open(file:filename_all(), #{timeout => pos_integer()} | [{timeout, pos_integer()}]) ->
+    {ok, file()} | {error, error()}.
+file_open(Path, Options) ->
+    file_open(?SERVER, Path, Options).
+
+%% @doc Opens a file for reading that the policy lists (`[files]'), whoever owns it. The path is absolute and has no
+%% symbolic link in it; the file has no second name.
+%%
+%% The file is closed when the process that opened it ends, when nobody has read from it for a minute, and when the
+%% program ends: it is `{error, stale}' then, for ever. A program keeps 16 files open; more are `{error, overloaded}'.
+-spec file_open(server(), file:filename_all(), #{timeout => pos_integer()} | [{timeout, pos_integer()}]) ->
+    {ok, file()} | {error, error()}.
+file_open(Server, Path, Options) ->
+    portcullis_file:open(Server, Path, Options).
+
+%% @equiv file_read(File, #{})
+-spec file_read(file()) -> {ok, binary()} | {error, error()}.
+file_read(File) ->
+    file_read(File, #{}).
+
+%% @doc Reads at most `length' (65536, at most 524288) bytes from `offset' on, or from where the last read ended. Empty
+%% at the end of the file, which can grow. What is read through one file in all is at most what the policy says
+%% (`max_bytes'); more is `denied_by_policy'.
+-spec file_read(file(), #{offset => non_neg_integer(), length => pos_integer(), timeout => pos_integer()}
+                      | [{offset | length | timeout, non_neg_integer()}]) ->
+    {ok, binary()} | {error, error()}.
+file_read(File, Options) ->
+    portcullis_file:read(File, Options).
+
+%% @doc Closes a file. One that is closed already stays so.
+-spec file_close(file()) -> ok | {error, error()}.
+file_close(File) ->
+    portcullis_file:close(File).
+
+%% @equiv read_file(portcullis, Path, #{})
+-spec read_file(file:filename_all()) -> {ok, binary()} | {error, error()}.
+read_file(Path) ->
+    read_file(?SERVER, Path, #{}).
+
+%% @equiv read_file(portcullis, Path, Options)
+-spec read_file(file:filename_all(), #{max_bytes => non_neg_integer(), timeout => pos_integer()}
+                                   | [{max_bytes | timeout, non_neg_integer()}]) ->
+    {ok, binary()} | {error, error()}.
+read_file(Path, Options) ->
+    read_file(?SERVER, Path, Options).
+
+%% @doc The whole of a file: opens it, reads to its end, closes it. One that is longer than `max_bytes' (16 MiB) is
+%% `{error, {posix, efbig, _}}'. `timeout' counts for each of the requests that this takes.
+-spec read_file(server(), file:filename_all(), #{max_bytes => non_neg_integer(), timeout => pos_integer()}
+                                             | [{max_bytes | timeout, non_neg_integer()}]) ->
+    {ok, binary()} | {error, error()}.
+read_file(Server, Path, Options) ->
+    portcullis_file:read_whole(Server, Path, Options).
+
+%% @equiv ping(portcullis, Address, #{})
+-spec ping(inet:ip_address()) -> {ok, echo()} | {error, error()}.
+ping(Address) ->
+    ping(?SERVER, Address, #{}).
+
+%% @equiv ping(portcullis, Address, Options)
+-spec ping(inet:ip_address(), #{size => non_neg_integer(), timeout => pos_integer()}) -> {ok, echo()} | {error, error()}.
+ping(Address, Options) ->
+    ping(?SERVER, Address, Options).
+
+%% @doc One ICMP echo request with `size' (56, at most 1200) bytes, to an address that the policy allows (`[ping]'), from
+%% a server with role `net'. `{error, timeout}' if no reply comes in time, `{error, {posix, ehostunreach, _}}' and others
+%% if an error comes back.
+%%
+%% ```
+%% {ok, _} = portcullis:start_link([{name, pinger}, {roles, [net]}]),
+%% {ok, #{rtt := Microseconds}} = portcullis:ping(pinger, {127, 0, 0, 1}, #{timeout => 1000}).
+%% '''
+-spec ping(server(), inet:ip_address(), #{size => non_neg_integer(), timeout => pos_integer()}) ->
+    {ok, echo()} | {error, error()}.
+ping(Server, Address, Options) when is_map(Options) ->
+    portcullis_request:ask(Server, ping, Options#{address => Address});
+ping(_, _, _) ->
+    {error, {bad_request, [], {expected, map}}}.
+
+%% @equiv subscribe(portcullis, Topic, #{})
+-spec subscribe(audit) -> {ok, reference()} | {error, error()}.
+subscribe(Topic) ->
+    subscribe(?SERVER, Topic, #{}).
+
+%% @equiv subscribe(portcullis, Topic, Options)
+-spec subscribe(audit, #{role => proc | net, timeout => pos_integer()}) -> {ok, reference()} | {error, error()}.
+subscribe(Topic, Options) ->
+    subscribe(?SERVER, Topic, Options).
+
+%% @doc Events as they happen, as messages to the calling process:
+%% <ul>
+%% <li>`{portcullis, Ref, {event, Event}}'</li>
+%% <li>`{portcullis, Ref, {lost, N}}': so many came while there was no credit</li>
+%% <li>`{portcullis, Ref, {down, Reason}}': the program has ended, and the subscription with it</li>
+%% </ul>
+%%
+%% Topic `audit': what the program of `role' (the first of the server) writes down from now on, {@link audit_event()}:
+%% refusals, opened files, echo requests. 64 events come unasked; {@link ack/2} allows more. A program has 16
+%% subscriptions; more are `{error, overloaded}'.
+%%
+%% The subscription ends with {@link unsubscribe/1} and with the process that subscribed.
+-spec subscribe(server(), audit, #{role => proc | net, timeout => pos_integer()}) ->
+    {ok, reference()} | {error, error()}.
+subscribe(Server, Topic, Options) ->
+    portcullis_subscription:start(Server, Topic, Options).
+
+%% @doc Allows a subscription so many more events. What it missed meanwhile is said then.
+-spec ack(reference(), Events :: pos_integer()) -> ok.
+ack(Ref, Events) ->
+    portcullis_subscription:ack(Ref, Events).
+
+%% @doc Ends a subscription. Its messages are taken out of the mailbox; one that is under way may still come.
+-spec unsubscribe(reference()) -> ok.
+unsubscribe(Ref) ->
+    portcullis_subscription:stop(Ref).
+
 %% @equiv send_request(portcullis, Operation, Args)
 -spec send_request(atom(), map()) -> request_id().
 send_request(Operation, Args) ->
     send_request(?SERVER, Operation, Args).
 
-%% @doc Asks without waiting. `Args' are those of the operation in `docs/protocol.md', and `timeout'. The answer comes to
+%% @doc Asks without waiting. `Args' are those of the operation in `docs/protocol.md', and `timeout'; for an operation of
+%% both roles also `role'. The answer comes to
 %% the calling process, and {@link receive_response/2} takes it. If the process ends, the request is cancelled.
 -spec send_request(server(), atom(), map()) -> request_id().
 send_request(Server, Operation, Args) ->

@@ -1,7 +1,7 @@
 %% @private The wire format, without any process: requests to bytes, frames to terms. docs/protocol.md is the contract.
 -module(portcullis_codec).
 
--export([atoms/0, is_table/1, body/2, request/3, cancel/1, credit/2, route/1, decode/1]).
+-export([atoms/0, is_table/1, role/1, body/2, request/3, cancel/1, credit/2, route/1, decode/1]).
 -export_type([request_id/0, message/0, control/0, error/0, path/0]).
 
 %% The bounds of the port's validator that a client can break without noticing.
@@ -19,7 +19,9 @@
 -type control() :: {hello, map()} | {refused, map()} | {error, non_neg_integer(), term()}.
 -type message() :: control()
                  | {ok, request_id(), term()}
-                 | {rows, request_id(), [atom()] | same, [tuple()]}.
+                 | {rows, request_id(), [atom()] | same, [tuple()]}
+                 | {event, request_id(), Seq :: pos_integer(), map()}
+                 | {lost, request_id(), pos_integer()}.
 
 %% The whole vocabulary of the port.
 -spec atoms() -> [atom(), ...].
@@ -30,6 +32,16 @@ atoms() ->
 -spec is_table(term()) -> boolean().
 is_table(Operation) ->
     Operation =:= processes.
+
+%% The role that has an operation; `any' for what every role has, and for what none has.
+-spec role(term()) -> proc | net | any.
+role(process) -> proc;
+role(processes) -> proc;
+role(file_open) -> proc;
+role(file_read) -> proc;
+role(file_close) -> proc;
+role(ping) -> net;
+role(_) -> any.
 
 %% Operation and arguments as the middle of a request frame. What the port's validator would answer under id 0, where
 %% nobody could tell whose it is, is found here and has a path. The frame's tuple is the first level, these are the second.
@@ -59,7 +71,7 @@ credit(Id, Chunks) ->
 
 %% Whose a frame is. Only the first bytes of an answer are looked at: who asked decodes it, so that one connection
 %% serves many callers without doing their work.
--spec route(binary()) -> {done | rows, request_id()} | {control, control()} | malformed.
+-spec route(binary()) -> {done | rows | event | lost, request_id()} | {control, control()} | malformed.
 route(<<131, 104, 4, 119, 4, "rows", Rest/binary>> = Frame) -> route(rows, Rest, Frame);
 route(<<131, 104, 3, 119, 2, "ok", Rest/binary>> = Frame) -> route(done, Rest, Frame);
 route(<<131, 104, 3, 119, 5, "error", Rest/binary>> = Frame) -> route(done, Rest, Frame);
@@ -74,6 +86,8 @@ route(_, _, Frame) -> route_decoded(Frame).
 route_decoded(Frame) ->
     case decode(Frame) of
         {ok, {rows, Id, _, _}} -> {rows, Id};
+        {ok, {event, Id, _, _}} -> {event, Id};
+        {ok, {lost, Id, _}} -> {lost, Id};
         {ok, {ok, Id, _}} -> {done, Id};
         {ok, {error, Id, _}} when Id > 0 -> {done, Id};
         {ok, Message} -> {control, Message};
@@ -98,6 +112,9 @@ message({error, Id, _} = Message) when is_integer(Id), Id >= 0 -> {ok, Message};
 message({rows, Id, same, Rows} = Message) when is_integer(Id), Id > 0, is_list(Rows) -> {ok, Message};
 message({rows, Id, [_ | _] = Columns, Rows} = Message) when is_integer(Id), Id > 0, is_list(Rows) ->
     accept_message(is(atoms, Columns), Message);
+message({event, Id, Seq, Event} = Message) when is_integer(Id), Id > 0, is_integer(Seq), Seq > 0, is_map(Event) ->
+    {ok, Message};
+message({lost, Id, N} = Message) when is_integer(Id), Id > 0, is_integer(N), N > 0 -> {ok, Message};
 message({hello, Map} = Message) when is_map(Map) -> accept_message(is_hello(Map), Message);
 message({refused, Map} = Message) when is_map(Map) -> accept_message(is_refused(Map), Message);
 message(_) -> malformed.

@@ -77,8 +77,8 @@ init({Role, #{queue_limit := QueueLimit} = Config}) ->
 
 -spec handle_event(gen_statem:event_type(), term(), state(), #data{}) ->
     gen_statem:event_handler_result(state()).
-handle_event(info, {send, _, Owner, Tag, Body, Timeout}, State, Data) ->
-    request(State, Owner, Tag, Body, Timeout, Data);
+handle_event(info, {send, _, Owner, Tag, Body, Timeout, Instance}, State, Data) ->
+    request(State, Owner, Tag, Body, Timeout, Instance, Data);
 handle_event(info, {credit, Id, Chunks}, ready, #data{pending = Pending} = Data) ->
     case portcullis_pending:credit(Id, Chunks, Pending) of
         {ok, Granted} -> {keep_state, control(portcullis_codec:credit(Id, Chunks), Data#data{pending = Granted})};
@@ -157,6 +157,11 @@ frame(State, Frame, #data{pending = Pending} = Data) ->
                 {ok, Rest} -> {keep_state, Data#data{pending = Rest}};
                 no_credit -> lost({protocol, rows_without_credit}, Data)
             end;
+        {Kind, Id} when State =:= ready, (Kind =:= event orelse Kind =:= lost) ->
+            case portcullis_pending:event(Kind, Id, Frame, Pending) of
+                {ok, Rest} -> {keep_state, Data#data{pending = Rest}};
+                no_credit -> lost({protocol, events_without_credit}, Data)
+            end;
         {done, Id} when State =:= ready ->
             {keep_state, pump(Data#data{pending = portcullis_pending:done(Id, Frame, Pending)})};
         {control, {hello, Hello}} when State =:= connecting -> hello(Hello, Data);
@@ -172,7 +177,7 @@ hello(#{protocol := {Min, Max}, role := Role, frame_max := FrameMax, max_in_flig
     #data{config = #{event_handler := Handler}, awaiting = Awaiting} = Data,
     ok = portcullis_events:up(Handler, Hello, metadata(Data)),
     Credit = maps:get(credit, Hello, ?CREDIT),
-    Opened = portcullis_pending:open(min(Limit, InFlight), FrameMax, Credit, Pending),
+    Opened = portcullis_pending:open(Limit, InFlight, FrameMax, Credit, Pending),
     ReplyMax = maps:get(reply_max, Hello, ?REPLY_MAX),
     Ready = Data#data{hello = Hello, reply_max = ReplyMax, pending = Opened, awaiting = [],
                       error = undefined, up_since = erlang:monotonic_time(millisecond)},
@@ -217,18 +222,23 @@ close(#data{transport = Transport, handle = Handle}) -> Transport:close(Handle).
 
 %% --- requests -------------------------------------------------------------------------------------------------------
 
-request(backoff, _, Tag, _, _, #data{error = Error}) ->
-    ok = portcullis_pending:tell(Tag, {error, Error}),
+request(backoff, _, Tag, _, _, Instance, #data{error = Error}) ->
+    ok = portcullis_pending:tell(Tag, {error, case Instance of any -> Error; _ -> stale end}),
     keep_state_and_data;
-request(State, Owner, Tag, Body, Wanted, #data{config = #{default_timeout := Default}} = Data) ->
-    Timeout = case Wanted of default -> Default; _ -> Wanted end,
-    case portcullis_pending:add(Owner, Tag, Body, Timeout, Timeout + ?GRACE, Data#data.pending) of
+request(State, Owner, Tag, Body, Wanted, Instance, Data) ->
+    {Timeout, Guard} = times(Wanted, Data),
+    case portcullis_pending:add(Owner, Tag, Body, Timeout, Guard, Instance, Data#data.pending) of
         {ok, Pending} when State =:= ready -> {keep_state, pump(Data#data{pending = Pending})};
         {ok, Pending} -> {keep_state, Data#data{pending = Pending}};
         {error, Error} ->
             ok = portcullis_pending:tell(Tag, {error, Error}),
             keep_state_and_data
     end.
+
+%% A subscription has no deadline: it is quiet for as long as nothing happens.
+times(infinity, _) -> {infinity, infinity};
+times(default, #data{config = #{default_timeout := Default}}) -> {Default, Default + ?GRACE};
+times(Timeout, _) -> {Timeout, Timeout + ?GRACE}.
 
 %% Ends a request from this side. The port is told if it knows of it; what it still answers is dropped.
 withdraw(State, Id, Error, #data{pending = Pending} = Data) ->

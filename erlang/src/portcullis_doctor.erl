@@ -10,8 +10,10 @@
 
 -include_lib("kernel/include/file.hrl").
 
-%% linux/capability.h. The program needs them in the bounding set of whoever starts it.
--define(NEEDED, [{8, <<"cap_setpcap">>}, {19, <<"cap_sys_ptrace">>}]).
+%% linux/capability.h. The program needs it in the bounding set of whoever starts it.
+-define(NEEDED, [{8, <<"cap_setpcap">>}]).
+%% What it needs beside that, only under some policies; they are the program's to read.
+-define(MAY_NEED, #{proc => [{19, <<"cap_sys_ptrace">>}], net => [{13, <<"cap_net_raw">>}]}).
 
 %% The longest frame that a port sends. Text that is taken for a length is far above it.
 -define(FIRST_FRAME_MAX, 1048576).
@@ -25,7 +27,8 @@
 %% @private
 -spec run(portcullis_opts:config() | [portcullis:option()] | map()) -> report().
 run(#{backoff := _, required := _, roles := _} = Config) ->
-    report([Check || Role <- maps:get(roles, Config), Check <- role(Role, Config)]);
+    %% What is the same for both roles is said once.
+    report(lists:uniq([Check || Role <- maps:get(roles, Config), Check <- role(Role, Config)]));
 run(Options) ->
     case portcullis_opts:server(Options) of
         {ok, Config} -> run(Config);
@@ -59,22 +62,25 @@ report(Checks) ->
     Problems = [Check || #{status := problem} = Check <- Checks],
     {case Problems of [] -> ok; _ -> problems end, Checks}.
 
-role(net, _) ->
-    [warning(role, <<"role net is not in this release">>, <<"leave it out of the option roles">>)];
 role(Role, Config) ->
     Status = portcullis_host:status(),
     case portcullis_program:find(Role, Config) of
-        {error, {no_program, Tried}} -> [not_found(Tried) | host(Status, Config)];
+        {error, {no_program, Tried}} -> [not_found(Tried) | host(Role, Status, Config)];
         {ok, Program, Source} ->
             Permission = may_execute(Program, Status),
-            lists:append([[found(Program, Source, Config)], Permission, mount(Program, Config), host(Status, Config),
+            lists:append([[found(Program, Source, Config)], Permission, mount(Program, Config), host(Role, Status, Config),
                           started(Permission, Program, Source, Role, Config)])
     end.
 
 %% A file that may not be executed is explained already; the trial would only say it again, and vaguely.
 started([#{status := problem}], _, _, _, _) -> [];
 started(_, Program, Source, Role, Config) ->
-    implied(privileged(Config), trial(Program, portcullis_program:args(Role, Source, Config), Config)).
+    Args = portcullis_program:args(Role, Source, Config),
+    implied(privileged(Config), [of_role(Role, Config, Check) || Check <- trial(Program, Args, Config)]).
+
+of_role(Role, #{roles := [_, _]}, #{check := start, message := Message} = Check) ->
+    Check#{message := text("role ~s: ~ts", [Role, Message])};
+of_role(_, _, Check) -> Check.
 
 %% What a program without capabilities lacks is what was asked for.
 implied(true, Checks) -> Checks;
@@ -131,9 +137,9 @@ mount(Program, Config) ->
 
 %% --- the BEAM and the host ------------------------------------------------------------------------------------------
 
-host(Status, Config) ->
+host(Role, Status, Config) ->
     lists:append([as_root(Status)] ++ [no_new_privs(Status) || privileged(Config)]
-                 ++ [bounding(Status) || privileged(Config)] ++ [hidepid(Config)]).
+                 ++ [bounding(Role, Status) || privileged(Config)] ++ [hidepid(Config) || Role =:= proc]).
 
 as_root(#{uid := 0}) ->
     [warning(user, <<"this BEAM runs as root: the boundary that the program guards is not there">>,
@@ -147,15 +153,20 @@ no_new_privs(#{no_new_privs := true}) ->
 no_new_privs(_) ->
     [good(no_new_privs, <<"not set">>)].
 
-bounding(#{bounding := Bounding}) ->
-    case [Name || {Bit, Name} <- ?NEEDED, Bounding band (1 bsl Bit) =:= 0] of
-        [] -> [good(bounding_set, <<"has what the program needs">>)];
-        Lacking ->
-            Names = lists:join(" ", Lacking),
-            [problem(bounding_set, text("the bounding set of this BEAM lacks ~ts", [Names]),
-                     text("systemctl edit UNIT   # CapabilityBoundingSet=~ts; docker run --cap-add for containers",
-                          [Names]))]
+bounding(Role, #{bounding := Bounding}) ->
+    Lacking = fun(Wanted) -> [Name || {Bit, Name} <- Wanted, Bounding band (1 bsl Bit) =:= 0] end,
+    case {Lacking(?NEEDED), Lacking(map_get(Role, ?MAY_NEED))} of
+        {[], []} -> [good(bounding_set, <<"has what the program needs">>)];
+        {[], Names} -> [warning(bounding_set, text("~ts, which some policies make role ~s need", [lacks(Names), Role]),
+                                widen(Names))];
+        {Needed, Names} -> [problem(bounding_set, lacks(Needed ++ Names), widen(Needed ++ Names))]
     end.
+
+lacks(Names) ->
+    text("the bounding set of this BEAM lacks ~ts", [lists:join(" ", Names)]).
+
+widen(Names) ->
+    text("systemctl edit UNIT   # CapabilityBoundingSet=~ts; docker run --cap-add for containers", [lists:join(" ", Names)]).
 
 %% proc(5). A capability to trace lifts it for the program; without one the view is partial.
 hidepid(Config) ->
@@ -217,7 +228,7 @@ outcome({ok, {hello, #{protocol := {Min, Max}} = Hello}}, _) when Min =< 1, Max 
     [good(start, text("version ~ts, policy ~ts, capabilities ~0p",
                       [maps:get(version, Hello, <<"?">>), maps:get(policy, Hello, <<"?">>),
                        maps:get(capabilities, Hello, [])]))]
-        ++ [warning(capabilities, text("the program lacks ~0p: other users' processes are seen in part", [Missing]),
+        ++ [warning(capabilities, text("the program lacks ~0p: what needs that is not answered", [Missing]),
                     portcullis_fix:install()) || Missing =/= []]
         ++ [warning(finding, Message, portcullis_fix:absolute(Fix))
             || #{message := Message, fix := Fix} <- maps:get(findings, Hello, [])];

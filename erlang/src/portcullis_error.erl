@@ -5,7 +5,8 @@
 
 -define(DOCTOR, "portcullis_doctor:print() says more.").
 -define(CONDITIONS, "a value, a list of values, {min, N}, {max, N}, {range, Min, Max} or {prefix, Binary}").
--define(KEYS, [cell_max, columns, items, limit, pid, timeout, where]).
+-define(KEYS, [address, cell_max, columns, items, length, limit, max_bytes, offset, path, pid, role, size, timeout, topic,
+               where]).
 %% As many names as a sentence can list.
 -define(FEW, 16).
 
@@ -45,25 +46,47 @@ text({failed_to_start_child, _, Error}) -> text(Error);
 text({already_started, Pid}) -> io_lib:format("A server of that name runs already: ~p.", [Pid]);
 text(timeout) -> "The deadline passed; ask for less, or give a longer one: #{timeout => Milliseconds}.";
 text(overloaded) ->
-    "Too many requests are in flight; wait for some answers, or raise max_in_flight and queue_limit of the server.";
+    ["Too much is under way: requests, or 16 open files or subscriptions; wait for some answers and close what is not "
+     "used, or raise max_in_flight and queue_limit of the server."];
 text(cancelled) -> "The request was cancelled.";
 text(esrch) -> "There is no such process, or its pid belongs to another one by now.";
+text(stale) -> "The file was closed when its program ended, and means nothing to the one that runs now; open it again.";
 text({refused, #{message := Message, fix := Fix}}) ->
     ["The program refuses to serve: ", sentence(Message), " To mend it:",
      portcullis_fix:block(portcullis_fix:absolute(Fix)), ?DOCTOR];
 text({refused, Map}) -> io_lib:format("The program refuses to serve: ~0tp.", [Map]);
 text({down, Reason}) -> down(Reason);
-text({denied_by_policy, Rule, Hint}) -> io_lib:format("The policy does not grant ~ts: ~ts", [Rule, sentence(Hint)]);
+text({denied_by_policy, Rule, Hint}) -> denied(Rule, Hint);
+text({not_permitted, [net_raw], Hint}) ->
+    ["The program does not hold net_raw: ", sentence(Hint), " To open ping sockets to everybody, until the next boot:",
+     portcullis_fix:block(<<"sudo sysctl -w net.ipv4.ping_group_range='0 2147483647'">>)];
 text({not_permitted, Missing, Hint}) ->
     io_lib:format("The program does not hold ~ts: ~ts", [lists:join(", ", [atom_to_list(M) || M <- Missing]),
                                                         sentence(Hint)]);
-text({unsupported, What}) -> io_lib:format("This program does not have ~ts; update it, or ask for less.", [plain(What)]);
+text({unsupported, What}) -> unsupported(binary:split(What, <<": ">>));
+text({posix, ebadf, _}) ->
+    "The file is closed: by its owner, or because nobody read from it for a minute. Open it again.";
+text({posix, efbig, What}) -> io_lib:format("It is too much: ~ts.", [What]);
+text({posix, Errno, <<"an ICMP error came back">>}) -> io_lib:format("No reply, but an error came back: ~ts.", [posix(Errno)]);
 text({posix, Errno, What}) -> io_lib:format("The kernel refused ~ts: ~ts.", [What, posix(Errno)]);
 text({bad_request, Path, Why}) ->
     io_lib:format("The request is wrong~ts: ~ts.", [at(Path), wrong(Path, Why)]);
 text({unknown_outcome, Id}) -> io_lib:format("Whether change ~0tp was made is not known; look before you repeat it.", [Id]);
 text({bad_option, _, _} = Error) -> portcullis_opts:format_error(Error);
 text(Other) -> io_lib:format("~0tp", [Other]).
+
+%% The hint ends in the line to add, behind its section: both are shown as they belong into the file.
+denied(Rule, Hint) ->
+    case re:run(Hint, "^(\\S+) does not grant it; under (\\[\\w+\\]) this would: (.+)$", [dotall, {capture, [1, 2, 3], binary}]) of
+        {match, [File, Section, Line]} ->
+            ["The policy does not grant ", Rule, ". In ", File, ", under ", Section, ", this line would:",
+             portcullis_fix:block(<<Section/binary, "\n", Line/binary>>), "To check the file, before the "
+             "application is restarted:", portcullis_fix:block(portcullis_fix:policy_check())];
+        nomatch -> io_lib:format("The policy does not grant ~ts: ~ts", [Rule, sentence(Hint)])
+    end.
+
+unsupported([What, Instead]) -> io_lib:format("There is no ~ts here: ~ts.", [plain(What), plain(Instead)]);
+unsupported([What]) -> io_lib:format("This program does not have ~ts; update it, or ask for less.", [plain(What)]).
 
 down({no_program, Tried}) ->
     Looked = lists:join(", ", [[File, ": ", posix(Why)] || {File, _, Why} <- Tried]),
@@ -93,6 +116,7 @@ down(epipe) -> "The program ended while it was written to (was it killed?).";
 down(stuck) -> "The program stopped answering (was it stopped by a signal?) and was killed.";
 down(noproc) -> "There is no such server; start one with portcullis:start_link/1.";
 down(stopped) -> "The server was stopped.";
+down({refused, _} = Refused) -> text(Refused);
 down(Reason) -> io_lib:format("The connection is down: ~0tp.", [Reason]).
 
 absent([{_, path, _}]) -> "Option path names a program that is not there; correct it, or leave it out";
@@ -133,6 +157,9 @@ why({expected, binary}) -> "it should be a binary such as <<\"beam.smp\">>";
 why({expected, state}) -> ["it should be one of ", listed(portcullis_atoms:states())];
 why({expected, pid}) -> "it should be a process id or {Pid, StartTime}";
 why({expected, condition}) -> ["it should be ", ?CONDITIONS];
+why({expected, path}) -> "it should be an absolute path without . and .., such as \"/var/log/syslog\"";
+why({expected, address}) -> "it should be the address of one host, such as {127,0,0,1} (see inet:parse_address/1)";
+why({expected, role}) -> "it should be proc or net";
 why({expected, What}) -> io_lib:format("it should be of type ~ts", [printable(What)]);
 why({range, Min, Max}) -> io_lib:format("it must be between ~p and ~p", [Min, Max]);
 why({too_many, Max}) -> io_lib:format("at most ~p elements are allowed", [Max]);

@@ -2,7 +2,7 @@
 %% not in their folder.
 -module(portcullis_fix).
 
--export([install/0, build/0, join/3, forbidden/1, absolute/1, absolute/2, block/1]).
+-export([install/0, build/0, policy_check/0, join/3, forbidden/1, absolute/1, absolute/2, block/1]).
 
 -include_lib("kernel/include/file.hrl").
 
@@ -24,6 +24,13 @@ build() ->
         none -> <<"sh scripts/build-port.sh   # from the source of portcullis">>;
         Folder -> absolute(<<"sh scripts/build-port.sh">>, Folder)
     end.
+
+%% Either program reads the whole policy.
+-spec policy_check() -> binary().
+policy_check() ->
+    {ok, Config} = portcullis_opts:server([]),
+    Found = [File || Role <- [proc, net], {ok, File, _} <- [portcullis_program:find(Role, Config)]],
+    text("~ts policy check", [hd(Found ++ ["portcullis-proc"])]).
 
 %% Who may start the program is who is in the group of its file. Where that group can do more, the file is given another.
 -spec join(non_neg_integer(), binary(), binary()) -> binary().

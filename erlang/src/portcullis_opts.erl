@@ -1,7 +1,7 @@
 %% @private Everything that users can set, checked in one place.
 -module(portcullis_opts).
 
--export([server/1, call/1, name/1, nearest/2, format_error/1]).
+-export([server/1, call/1, role/2, name/1, nearest/2, format_error/1]).
 -export_type([config/0, error/0, role/0, server_name/0, timeout_ms/0]).
 
 %% The longest deadline that the port keeps; longer ones would be cut without a word.
@@ -64,6 +64,15 @@ call(#{timeout := Timeout} = Options) when is_integer(Timeout) ->
 call(#{timeout := _}) -> {error, {bad_request, [timeout], {expected, integer}}};
 call(Options) when is_map(Options) -> {ok, default, Options};
 call(_) -> {error, {bad_request, [], {expected, map}}}.
+
+%% The role that a request is for: its operation's, or for what every role has the one that is asked for.
+-spec role(term(), map()) -> {ok, role() | any, map()} | {error, {bad_request, [atom()], term()}}.
+role(Operation, Args) ->
+    case {portcullis_codec:role(Operation), Args} of
+        {any, #{role := Role}} when Role =:= proc; Role =:= net -> {ok, Role, maps:remove(role, Args)};
+        {any, #{role := _}} -> {error, {bad_request, [role], {expected, role}}};
+        {Role, _} -> {ok, Role, Args}
+    end.
 
 %% The name of a server that was not normalised yet; for child specs.
 -spec name([portcullis:option()] | map()) -> term().

@@ -2,7 +2,7 @@
 %% calls, so that a large answer or a slow fold costs nobody else.
 -module(portcullis_request).
 
--export([ask/3, fold/5, send/3, send/4, await/1, await/2, cancel/1, call/2]).
+-export([ask/3, ask_one/4, fold/5, send/3, send/4, stand/3, await/1, await/2, cancel/1, call/2]).
 -export_type([id/0]).
 
 %% No request lives longer: the longest deadline and some room. An answer that was received already is waited for in vain.
@@ -28,19 +28,31 @@
 %% and the BEAM looks only at messages that came after it, however many others wait in the mailbox of the caller.
 -spec ask(portcullis:server(), atom(), options()) -> answer().
 ask(Server, Operation, Options) ->
-    collected(Operation, run(Server, Operation, Options, fun collect/2, [])).
+    collected(Operation, run(Server, Operation, Options, any, fun collect/2, [])).
+
+%% Asks one port and no later one, unless that is `any'; says which has answered.
+-spec ask_one(portcullis:server(), atom(), options(), reference() | any) ->
+    {ok, term(), reference()} | {error, portcullis:error()}.
+ask_one(Server, Operation, Options, Instance) ->
+    case run(Server, Operation, Options, Instance, fun collect/2, []) of
+        {ok, _, Value, {_, Answered}} -> {ok, Value, Answered};
+        {error, Error} -> {error, Error}
+    end.
 
 %% Folds over the rows as they come. The port stays at most one window ahead of `Fun'.
 -spec fold(portcullis:server(), atom(), options(), fun((portcullis:row(), Acc) -> Acc), Acc) ->
     {ok, Acc, portcullis:meta()} | {error, portcullis:error()}.
 fold(Server, Table, Options, Fun, Acc0) ->
-    run(Server, Table, Options, fun(Rows, Acc) -> lists:foldl(Fun, Acc, Rows) end, Acc0).
+    case run(Server, Table, Options, any, fun(Rows, Acc) -> lists:foldl(Fun, Acc, Rows) end, Acc0) of
+        {ok, Acc, Meta, _} -> {ok, Acc, Meta};
+        {error, Error} -> {error, Error}
+    end.
 
-run(Server, Operation, Options, Fun, Acc) ->
+run(Server, Operation, Options, Instance, Fun, Acc) ->
     case encode(Operation, Options) of
-        {ok, Timeout, Body} ->
+        {ok, Role, Timeout, Body} ->
             Tag = erlang:monitor(process, portcullis_server:where(Server), [{alias, demonitor}]),
-            Request = sent(Server, self(), Operation, Tag, Timeout, Body),
+            Request = sent(Server, self(), Operation, Tag, {Role, Body, Timeout, Instance}),
             try finished(Request, chunks(Tag, Request, undefined, 1, Fun, Acc, deadline(infinity)))
             catch
                 Class:Reason:Stack ->
@@ -60,10 +72,22 @@ send(Server, Operation, Options) ->
 -spec send(portcullis:server(), pid(), term(), term()) -> id().
 send(Server, Owner, Operation, Options) ->
     case encode(Operation, Options) of
-        {ok, Timeout, Body} ->
+        {ok, Role, Timeout, Body} ->
             Tag = erlang:monitor(process, portcullis_server:where(Server), [{alias, demonitor}]),
-            sent(Server, Owner, Operation, Tag, Timeout, Body);
+            sent(Server, Owner, Operation, Tag, {Role, Body, Timeout, any});
         {error, Error} -> failed(Server, Operation, Error)
+    end.
+
+%% Sends a request that stands until its sender or its port ends. What comes of it comes as messages under the tag; the
+%% port says nothing when it takes it.
+-spec stand(portcullis:server(), atom(), map()) -> {ok, portcullis_pending:tag()} | {error, portcullis:error()}.
+stand(Server, Operation, Args) ->
+    case request(Operation, Args) of
+        {ok, Role, Body} ->
+            Tag = erlang:monitor(process, portcullis_server:where(Server), [{alias, demonitor}]),
+            ok = gen_server:cast(Server, {send, Role, self(), Tag, Body, infinity, any}),
+            {ok, Tag};
+        {error, Error} -> {error, Error}
     end.
 
 %% Waits until the request has ended, which its deadline guarantees.
@@ -93,19 +117,31 @@ call(Server, Question) ->
 
 %% --- the question ---------------------------------------------------------------------------------------------------
 
+%% An answer to `subscribe' would never come.
+encode(subscribe, _) -> {error, {unsupported, <<"subscribe as a request: call portcullis:subscribe/2">>}};
 encode(Operation, Options) ->
     case portcullis_opts:call(Options) of
         {ok, Timeout, Args} ->
-            case portcullis_codec:body(Operation, Args) of
-                {ok, Body} -> {ok, Timeout, Body};
+            case request(Operation, Args) of
+                {ok, Role, Body} -> {ok, Role, Timeout, Body};
                 {error, Error} -> {error, Error}
             end;
         {error, Error} -> {error, Error}
     end.
 
-sent(Server, Owner, Operation, Tag, Timeout, Body) ->
+request(Operation, Args) ->
+    case portcullis_opts:role(Operation, Args) of
+        {ok, Role, Rest} ->
+            case portcullis_codec:body(Operation, Rest) of
+                {ok, Body} -> {ok, Role, Body};
+                {error, Error} -> {error, Error}
+            end;
+        {error, Error} -> {error, Error}
+    end.
+
+sent(Server, Owner, Operation, Tag, {Role, Body, Timeout, Instance}) ->
     Request = started(#request{server = Server, operation = Operation, tag = Tag, started = erlang:monotonic_time()}),
-    ok = gen_server:cast(Server, {send, proc, Owner, Tag, Body, Timeout}),
+    ok = gen_server:cast(Server, {send, Role, Owner, Tag, Body, Timeout, Instance}),
     Request.
 
 %% --- the answer -----------------------------------------------------------------------------------------------------
@@ -123,9 +159,9 @@ chunks(Tag, Request, Reader, Count, Fun, Acc, Deadline) ->
                     ok = abandon(Request),
                     malformed(Connection, What)
             end;
-        {Tag, {done, Connection, Frame}} ->
+        {Tag, {done, Source, Frame}} ->
             true = erlang:demonitor(Tag, [flush]),
-            end_of_answer(Frame, Acc, Connection);
+            end_of_answer(Frame, Acc, Source);
         {Tag, {error, Error}} ->
             true = erlang:demonitor(Tag, [flush]),
             {error, Error};
@@ -139,7 +175,7 @@ chunks(Tag, Request, Reader, Count, Fun, Acc, Deadline) ->
 collect(Rows, Acc) ->
     [Rows | Acc].
 
-collected(Operation, {ok, Acc, Value}) ->
+collected(Operation, {ok, Acc, Value, _}) ->
     case portcullis_codec:is_table(Operation) of
         true -> {ok, lists:append(lists:reverse(Acc)), Value};
         false -> {ok, Value}
@@ -160,9 +196,9 @@ read_rows(Reader, Rows) ->
         malformed -> {malformed, rows}
     end.
 
-end_of_answer(Frame, Acc, Connection) ->
+end_of_answer(Frame, Acc, {Connection, _} = Source) ->
     case portcullis_codec:decode(Frame) of
-        {ok, {ok, _, Value}} -> {ok, Acc, Value};
+        {ok, {ok, _, Value}} -> {ok, Acc, Value, Source};
         {ok, {error, _, Error}} -> {error, Error};
         _ -> malformed(Connection, Frame)
     end.

@@ -32,7 +32,7 @@ where(Server) -> Server.
 init(#{roles := Roles, required := Required} = Config) ->
     _ = process_flag(trap_exit, true),
     ok = portcullis_events:show_log(),
-    Connections = maps:from_list([{Role, connection(Role, Config)} || Role <- Roles, Role =:= proc]),
+    Connections = maps:from_list([{Role, connection(Role, Config)} || Role <- Roles]),
     State = #state{config = Config, connections = Connections},
     case Required of
         true -> await(maps:values(Connections), State);
@@ -57,18 +57,20 @@ handle_call({request, Operation, Args, Timeout}, From, State) ->
     Server = self(),
     _ = spawn(fun() -> on_behalf(Server, From, Operation, Args, Timeout) end),
     {noreply, State};
-handle_call(info, _From, #state{config = #{roles := Roles}} = State) ->
-    {reply, {ok, maps:from_list([{Role, role_info(Role, State)} || Role <- Roles])}, State};
+handle_call(info, _From, #state{connections = Connections} = State) ->
+    {reply, {ok, maps:map(fun(_, Connection) -> portcullis_conn:info(Connection) end, Connections)}, State};
 handle_call(config, _From, #state{config = Config} = State) ->
     {reply, Config, State};
 handle_call(Other, _From, State) ->
     {reply, {error, {bad_request, [], {unknown_call, Other}}}, State}.
 
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
-handle_cast({send, Role, _, Tag, _, _} = Send, #state{connections = Connections} = State) ->
+handle_cast({send, any, Owner, Tag, Body, Timeout, Instance}, #state{config = #{roles := [First | _]}} = State) ->
+    handle_cast({send, First, Owner, Tag, Body, Timeout, Instance}, State);
+handle_cast({send, Role, _, Tag, _, _, _} = Send, #state{connections = Connections, config = #{roles := Roles}} = State) ->
     case Connections of
         #{Role := Connection} -> _ = Connection ! Send, ok;
-        _ -> _ = Tag ! {Tag, {error, {unsupported, <<"role ", (atom_to_binary(Role))/binary>>}}}, ok
+        _ -> portcullis_pending:tell(Tag, {error, no_role(Role, Roles)})
     end,
     {noreply, State};
 handle_cast({cancel, _} = Cancel, #state{connections = Connections} = State) ->
@@ -95,8 +97,5 @@ on_behalf(Server, {Caller, _} = From, Operation, Args, Timeout) ->
     Request = portcullis_request:send(Server, Caller, Operation, Options),
     gen_server:reply(From, portcullis_request:await(Request)).
 
-role_info(Role, #state{connections = Connections}) ->
-    case Connections of
-        #{Role := Connection} -> portcullis_conn:info(Connection);
-        _ -> #{state => unsupported}
-    end.
+no_role(Role, Roles) ->
+    {unsupported, portcullis_error:text("role ~s: start the server with {roles, ~0p}", [Role, Roles ++ [Role]])}.
