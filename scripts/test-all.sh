@@ -135,18 +135,23 @@ make_fixtures() {
 # --- As the test user ------------------------------------------------------------------------------------------------
 
 # as_tester command...: in its own network and process namespaces. Its process 1 is a shell of root's: it reaps what
-# tests leave behind, epmd above all, and is somebody else's process to look at. $as_options are options of as.sh.
+# tests leave behind, epmd above all, and is somebody else's process to look at. $as_options are options of as.sh;
+# $policy and $installation name fixtures. Who is pinged at 10.77.0.66 does not answer: the way back is closed.
 as_tester() {
     # shellcheck disable=SC2016,SC2086 # for the inner shell; the options are words
     within unshare --net --pid --fork --kill-child --mount-proc sh -c '
         ip link set lo up
+        ip addr add 10.77.0.1/16 dev lo
+        ip rule add pref 2 lookup local
+        ip rule del pref 0
+        ip rule add pref 1 from 10.77.0.66 blackhole
         cd "$1"
         shift
         "$@"
         exit $?
-    ' sh "$work/src" sh "$ROOT/tests/fixtures/as.sh" "$USER_NAME" $as_options -- env -i PATH="$PATH" HOME="$work/home" \
-        USER="$USER_NAME" LC_ALL=C.UTF-8 CI="${CI:-}" \
-        PORTCULLIS_SKIP_BUILD=1 PORTCULLIS_BIN="$FIXTURES/ok/portcullis-proc" PORTCULLIS_FIXTURES="$FIXTURES" \
+    ' sh "$work/src" sh "$ROOT/tests/fixtures/as.sh" "$USER_NAME" $as_options --policy "$FIXTURES/policies/$policy" -- \
+        env -i PATH="$PATH" HOME="$work/home" USER="$USER_NAME" LC_ALL=C.UTF-8 CI="${CI:-}" \
+        PORTCULLIS_SKIP_BUILD=1 PORTCULLIS_BIN="$FIXTURES/$installation" PORTCULLIS_FIXTURES="$FIXTURES" \
         REBAR_BASE_DIR="$work/home/rebar" MIX_BUILD_PATH="$work/home/mix" MIX_HOME="$work/home/mix-home" "$@"
 }
 
@@ -213,8 +218,25 @@ rust_steps() {
     tests "cargo test" "$cargo_limit" cargo_test $more_cases
 }
 
+# What the policy files lists: a link, and a file on each side of what may be read through one handle.
+log_files() {
+    ln -s other.log "$FIXTURES/logs/link.log"
+    head -c 1048576 /dev/zero >"$FIXTURES/logs/whole.log"
+    head -c 1048577 /dev/zero >"$FIXTURES/logs/long.log"
+    chmod 0600 "$FIXTURES/logs/whole.log" "$FIXTURES/logs/long.log"
+}
+
 beam_steps() {
-    tests "common test" 600 as_tester rebar3 ct
+    policy=basic installation=ok
+    # Those of another policy have a step of their own.
+    suites=$(cd "$ROOT" && printf '%s\n' tests/*_SUITE.erl | grep -v -e _policy_ -e _files_ | paste -s -d ,)
+    tests "common test" 600 as_tester rebar3 ct --suite "$suites"
+    policy=none installation=full
+    tests "common test, no policy" 120 as_tester rebar3 ct --suite tests/portcullis_policy_SUITE
+    policy=files
+    log_files
+    tests "common test, files" 120 as_tester rebar3 ct --suite tests/portcullis_files_SUITE
+    policy=basic installation=ok
     # What a service manager does to a BEAM that was given too little.
     as_options='--bounding -sys_ptrace'
     tests "common test, reduced rights" 120 as_tester rebar3 ct --suite tests/portcullis_lifetime_SUITE \
