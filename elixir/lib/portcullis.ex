@@ -15,8 +15,9 @@ defmodule Portcullis do
       {:ok, processes} = Portcullis.processes(columns: [:pid, :comm, :rss], where: [state: :running])
 
   The first argument of every function can be a server; without it the server called `:portcullis` is asked. Options,
-  columns, units and errors are those of the Erlang module `:portcullis`; rows are `Portcullis.Process` structs. Every
-  function that answers `{:error, reason}` has a variant with `!` that raises `Portcullis.Error`.
+  columns, units and errors are those of the Erlang module `:portcullis`; rows are `Portcullis.Process` structs. Functions
+  that answer `{:error, reason}` have variants with `!` that raise `Portcullis.Error`. What is answered, a file of root's
+  decides: `/etc/portcullis/policy.toml`. A denial has the line that would grant it; `format_error/1` shows it.
   """
 
   alias Portcullis.{Error, Process, Rows}
@@ -57,6 +58,15 @@ defmodule Portcullis do
   @spec doctor(server() | options()) :: :portcullis_doctor.report()
   def doctor(server_or_options \\ @default), do: :portcullis.doctor(server_or_options)
 
+  @doc """
+  Checks the deployment: what `doctor/1` looks at, other holders of capabilities, distribution, cookies and the host.
+  `:portcullis_checkup.print()` prints it. Expected holders are named in the configuration:
+
+      config :portcullis, capability_holders: %{expected: ["chronyd"]}
+  """
+  @spec checkup(server() | options()) :: :portcullis_doctor.report()
+  def checkup(server_or_options \\ @default), do: :portcullis.checkup(server_or_options)
+
   @doc "What `doctor/1` finds, as text for a person."
   @spec doctor_report(server() | options()) :: String.t()
   def doctor_report(server_or_options \\ @default) do
@@ -64,7 +74,7 @@ defmodule Portcullis do
   end
 
   @doc """
-  One process of the system: the items that are named, or all that cost no capability.
+  One process of the system: the items that are named, or those that the policy gives of every process.
 
       {:ok, process} = Portcullis.process(4711, [:comm, :starttime])
       {:ok, same} = Portcullis.process({4711, process.starttime}, items: [:rss], timeout: 100)
@@ -175,13 +185,112 @@ defmodule Portcullis do
   end
 
   @doc """
+  Opens a file for reading that the policy lists, whoever owns it. It is closed when the calling process ends.
+
+      {:ok, file} = Portcullis.file_open("/var/log/nginx/access.log")
+      {:ok, line} = Portcullis.file_read(file, length: 80)
+      :ok = Portcullis.file_close(file)
+  """
+  @spec file_open(Path.t(), options()) :: {:ok, :portcullis.file()} | {:error, reason()}
+  def file_open(path, options \\ []), do: file_open(@default, path, options)
+
+  @doc "The same, of a server."
+  @spec file_open(server(), Path.t(), options()) :: {:ok, :portcullis.file()} | {:error, reason()}
+  defdelegate file_open(server, path, options), to: :portcullis
+
+  @doc "Like `file_open/2`, but raises `Portcullis.Error`."
+  @spec file_open!(Path.t(), options()) :: :portcullis.file()
+  def file_open!(path, options \\ []), do: path |> file_open(options) |> Error.unwrap!()
+
+  @doc "Reads at most `:length` bytes from `:offset` on, or from where the last read ended; empty at the end of the file."
+  @spec file_read(:portcullis.file(), options()) :: {:ok, binary()} | {:error, reason()}
+  def file_read(file, options \\ []), do: :portcullis.file_read(file, options)
+
+  @doc "Like `file_read/2`, but raises `Portcullis.Error`."
+  @spec file_read!(:portcullis.file(), options()) :: binary()
+  def file_read!(file, options \\ []), do: file |> file_read(options) |> Error.unwrap!()
+
+  @doc "Closes a file. One that is closed already stays so."
+  @spec file_close(:portcullis.file()) :: :ok | {:error, :timeout | :overloaded}
+  defdelegate file_close(file), to: :portcullis
+
+  @doc """
+  The whole of a file that the policy lists, at most `:max_bytes` (16 MiB) long.
+
+      {:ok, text} = Portcullis.read_file("/var/log/nginx/error.log", max_bytes: 1_000_000)
+  """
+  @spec read_file(Path.t(), options()) :: {:ok, binary()} | {:error, reason()}
+  def read_file(path, options \\ []), do: read_file(@default, path, options)
+
+  @doc "The same, of a server."
+  @spec read_file(server(), Path.t(), options()) :: {:ok, binary()} | {:error, reason()}
+  defdelegate read_file(server, path, options), to: :portcullis
+
+  @doc "Like `read_file/2`, but raises `Portcullis.Error`."
+  @spec read_file!(Path.t(), options()) :: binary()
+  def read_file!(path, options \\ []), do: read_file!(@default, path, options)
+
+  @doc "Like `read_file/3`, but raises `Portcullis.Error`."
+  @spec read_file!(server(), Path.t(), options()) :: binary()
+  def read_file!(server, path, options), do: server |> read_file(path, options) |> Error.unwrap!()
+
+  @doc """
+  One ICMP echo request, from a server with role `:net`. `:rtt` is in microseconds.
+
+      {:ok, _} = Portcullis.start_link(name: MyApp.Pinger, roles: [:net])
+      {:ok, %{rtt: _, ttl: _}} = Portcullis.ping(MyApp.Pinger, {127, 0, 0, 1}, timeout: 1_000)
+  """
+  @spec ping(:inet.ip_address(), options()) :: {:ok, :portcullis.echo()} | {:error, reason()}
+  def ping(address, options \\ []), do: ping(@default, address, options)
+
+  @doc "The same, of a server."
+  @spec ping(server(), :inet.ip_address(), options()) :: {:ok, :portcullis.echo()} | {:error, reason()}
+  def ping(server, address, options), do: :portcullis.ping(server, address, Rows.options(options))
+
+  @doc "Like `ping/2`, but raises `Portcullis.Error`."
+  @spec ping!(:inet.ip_address(), options()) :: :portcullis.echo()
+  def ping!(address, options \\ []), do: ping!(@default, address, options)
+
+  @doc "Like `ping/3`, but raises `Portcullis.Error`."
+  @spec ping!(server(), :inet.ip_address(), options()) :: :portcullis.echo()
+  def ping!(server, address, options), do: server |> ping(address, options) |> Error.unwrap!()
+
+  @doc """
+  Events of topic `:audit` as messages: `{:portcullis, ref, {:event, map} | {:lost, count} | {:down, reason}}`. 64 come
+  unasked; `ack/2` allows more. It ends with the calling process.
+
+      {:ok, ref} = Portcullis.subscribe(:audit, role: :proc)
+      {:error, _} = Portcullis.process(1, [:environ])
+      receive do: ({:portcullis, ^ref, {:event, %{decision: :denied, rule: "proc.environ"}}} -> Portcullis.ack(ref, 1))
+  """
+  @spec subscribe(atom(), options()) :: {:ok, reference()} | {:error, reason()}
+  def subscribe(topic, options \\ []), do: subscribe(@default, topic, options)
+
+  @doc "The same, of a server."
+  @spec subscribe(server(), atom(), options()) :: {:ok, reference()} | {:error, reason()}
+  def subscribe(server, topic, options), do: :portcullis.subscribe(server, topic, Rows.options(options))
+
+  @doc "Like `subscribe/2`, but raises `Portcullis.Error`."
+  @spec subscribe!(atom(), options()) :: reference()
+  def subscribe!(topic, options \\ []), do: topic |> subscribe(options) |> Error.unwrap!()
+
+  @doc "Allows a subscription so many more events. What it missed meanwhile is said then."
+  @spec ack(reference(), pos_integer()) :: :ok
+  defdelegate ack(ref, events), to: :portcullis
+
+  @doc "Ends a subscription. A message that is under way may still come."
+  @spec unsubscribe(reference()) :: :ok
+  defdelegate unsubscribe(ref), to: :portcullis
+
+  @doc """
   Asks without waiting. `receive_response/2` takes the answer, with rows as plain maps.
 
       id = Portcullis.send_request(:info, %{})
       {:ok, %{requests: _}} = Portcullis.receive_response(id, 1_000)
   """
   @spec send_request(server(), atom(), options()) :: :portcullis.request_id()
-  def send_request(server \\ @default, operation, args), do: :portcullis.send_request(server, operation, Rows.options(args))
+  def send_request(server \\ @default, operation, args),
+    do: :portcullis.send_request(server, operation, Rows.options(args))
 
   @doc "Waits for an answer, for at most `timeout` milliseconds."
   @spec receive_response(:portcullis.request_id(), timeout()) ::

@@ -6,7 +6,8 @@ defmodule PortcullisTest do
   # The real program, found as everywhere: PORTCULLIS_BIN, installed, or priv.
   setup_all do
     root = if System.cmd("id", ["-u"]) == {"0\n", 0}, do: ["--allow-root"], else: []
-    start_supervised!({Portcullis.Server, name: PortcullisTest.Server, args: root, required: true})
+    roles = [:proc, :net]
+    start_supervised!({Portcullis.Server, name: PortcullisTest.Server, args: root, required: true, roles: roles})
     start_supervised!({Portcullis, args: root, required: true})
     %{own: String.to_integer(System.pid())}
   end
@@ -61,6 +62,7 @@ defmodule PortcullisTest do
     assert message.({:bad_request, [:where, :comm], {:expected, :binary}}) =~ ~s(a binary such as "beam.smp")
     assert message.({:down, :noproc}) =~ "put {Portcullis, []} into a supervisor"
     assert message.({:bad_option, :colour, "no such option"}) =~ "See Portcullis.start_link/1."
+    assert message.({:unsupported, "role net: start the server with {roles, [proc,net]}"}) =~ "roles: [:proc, :net]"
     refute message.({:down, {:no_program, [{'/x', :installed, :enoent}]}}) =~ "portcullis_doctor"
   end
 
@@ -91,6 +93,30 @@ defmodule PortcullisTest do
     assert {:messages, []} = Elixir.Process.info(self(), :messages)
   end
 
+  # The policy of the tests lists no file; tests/portcullis_files_SUITE.erl has one that does.
+  test "files" do
+    assert {:error, {:denied_by_policy, "files.read", _}} = Portcullis.file_open("/var/log/syslog", timeout: 5_000)
+    assert {:error, {:denied_by_policy, "files.read", _}} = Portcullis.read_file("/var/log/syslog", max_bytes: 10)
+    assert %Error{reason: {:bad_request, [:path], _}} = catch_error(Portcullis.read_file!("syslog"))
+    assert %Error{} = error = catch_error(Portcullis.file_open!("/etc/x"))
+    assert Exception.message(error) =~ ~s(\n    [files]\n    read = [{ path = "/etc/x", max_bytes = 1048576 }]\n)
+  end
+
+  test "ping" do
+    assert {:ok, %{rtt: _, size: 20}} = Portcullis.ping(PortcullisTest.Server, {127, 0, 0, 1}, size: 20)
+    assert %{address: {0, 0, 0, 0, 0, 0, 0, 1}} = Portcullis.ping!(PortcullisTest.Server, {0, 0, 0, 0, 0, 0, 0, 1}, [])
+    assert {:error, {:unsupported, "role net: " <> _}} = Portcullis.ping({127, 0, 0, 1})
+  end
+
+  test "subscriptions", %{own: own} do
+    {:ok, ref} = Portcullis.subscribe(PortcullisTest.Server, :audit, role: :proc)
+    {:error, _} = Portcullis.process(PortcullisTest.Server, own, [:environ])
+    assert_receive {:portcullis, ^ref, {:event, %{kind: :audit, decision: :denied, target: "environ"}}}, 5_000
+    assert :ok = Portcullis.ack(ref, 1)
+    assert :ok = Portcullis.unsubscribe(ref)
+    assert %Error{reason: {:unsupported, "topic weather"}} = catch_error(Portcullis.subscribe!(:weather))
+  end
+
   test "requests without waiting, and GenServer.call" do
     id = Portcullis.send_request(:info, %{})
     assert {:ok, %{requests: _}} = Portcullis.receive_response(id, 5_000)
@@ -103,6 +129,7 @@ defmodule PortcullisTest do
     assert {:ok, %{proc: %{state: :ready, hello: %{version: "0.1.0"}}}} = Portcullis.info()
     assert {:ok, [_ | _]} = Portcullis.doctor(PortcullisTest.Server)
     assert Portcullis.doctor_report() =~ "No problem found."
+    assert {_, [_ | _]} = Portcullis.checkup(PortcullisTest.Server)
     assert {:error, {:down, :noproc}} = Portcullis.process(NoSuchServer, 1, [:pid])
     assert Portcullis.format_error(:timeout) =~ "deadline"
     assert {:error, {:bad_option, :colour, _}} = Portcullis.start_link(colour: :red)

@@ -327,7 +327,7 @@ file_read(File, Options) ->
     portcullis_file:read(File, Options).
 
 %% @doc Closes a file. One that is closed already stays so.
--spec file_close(file()) -> ok | {error, error()}.
+-spec file_close(file()) -> ok | {error, timeout | overloaded}.
 file_close(File) ->
     portcullis_file:close(File).
 

@@ -63,7 +63,7 @@ text({not_permitted, [net_raw], Hint}) ->
 text({not_permitted, Missing, Hint}) ->
     io_lib:format("The program does not hold ~ts: ~ts", [lists:join(", ", [atom_to_list(M) || M <- Missing]),
                                                         sentence(Hint)]);
-text({unsupported, What}) -> unsupported(binary:split(What, <<": ">>));
+text({unsupported, What}) when is_binary(What) -> unsupported(binary:split(What, <<": ">>));
 text({posix, ebadf, _}) ->
     "The file is closed: by its owner, or because nobody read from it for a minute. Open it again.";
 text({posix, efbig, What}) -> io_lib:format("It is too much: ~ts.", [What]);
@@ -176,12 +176,11 @@ printable(Text) when is_atom(Text) -> io_lib:format("~tw", [Text]);
 printable(Text) -> io_lib:format("~0tp", [Text]).
 
 %% The name of an operation is whatever the caller wrote.
-plain(Text) when is_binary(Text) ->
+plain(Text) ->
     case io_lib:printable_unicode_list(unicode:characters_to_list(Text)) of
         true -> Text;
         false -> printable(Text)
-    end;
-plain(Other) -> printable(Other).
+    end.
 
 posix(Errno) when is_atom(Errno) ->
     case file:format_error(Errno) of

@@ -81,7 +81,7 @@ read(#file{server = Server, instance = Instance, handle = Handle, keeper = Keepe
     end.
 
 %% What is gone, with its port or by itself, is closed.
--spec close(file()) -> ok | {error, portcullis:error()}.
+-spec close(file()) -> ok | {error, timeout | overloaded}.
 close(#file{server = Server, instance = Instance, handle = Handle, keeper = Keeper}) ->
     case portcullis_request:ask_one(Server, file_close, #{handle => Handle}, Instance) of
         {error, Error} when Error =:= timeout; Error =:= overloaded -> {error, Error};

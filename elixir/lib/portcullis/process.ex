@@ -10,7 +10,8 @@ defmodule Portcullis.Process do
       process[:cap_eff]
 
   A cell is `nil` if it was not asked for, `:undefined` if it does not apply (the command line of a kernel thread),
-  `{:error, :eacces}` if the kernel denied it, and `{:truncated, binary}` if it was longer than `:cell_max`. `inspect/1`
+  `{:error, :eacces}` if the kernel denied it, and `{:truncated, value}` if it was longer than `:cell_max`. In `environ` a
+  variable that the policy does not name is `{:redacted, name}`. `inspect/1`
   shows what was asked for, and a command line with spaces where the value has NULs.
   """
 
