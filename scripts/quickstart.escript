@@ -41,10 +41,13 @@ table() ->
 
 %% Links that the kernel shows to nobody but the owner and holders of CAP_SYS_PTRACE.
 one_of_root() ->
-    {ok, Rows} = portcullis:processes(#{columns => [pid, exe], where => #{uid => 0}}),
-    case [Pid || #{pid := Pid, exe := Exe} <- Rows, is_binary(Exe)] of
-        [Pid | _] -> in_depth(Pid);
-        [] -> say("~nNo process of root has a program to show.", [])
+    case portcullis:processes(#{columns => [pid, exe], where => #{uid => 0}}) of
+        {ok, Rows} ->
+            case [Pid || #{pid := Pid, exe := Exe} <- Rows, is_binary(Exe)] of
+                [Pid | _] -> in_depth(Pid);
+                [] -> say("~nNo process of root has a program to show.", [])
+            end;
+        {error, Error} -> say("~n~ts", [portcullis:format_error(Error)])
     end.
 
 in_depth(Pid) ->
@@ -57,17 +60,32 @@ in_depth(Pid) ->
     [say("~14ts  ~ts", [atom_to_list(Item), text(maps:get(Item, Process))]) || Item <- Items],
     denied(Pid).
 
+%% A file of root's decides; what it denies, it says how to grant.
 denied(Pid) ->
     title("What it does not show, and why"),
+    {ok, Ref} = portcullis:subscribe(audit),
     {ok, #{read_bytes := Io}} = portcullis:process(Pid, [read_bytes]),
     say("read_bytes of process ~b -> ~tp", [Pid, Io]),
-    say("    the kernel wants cap_dac_read_search too, which the built-in policy leaves out", []),
-    say("environ of process ~b ->", [Pid]),
-    case portcullis:process(Pid, [environ]) of
-        {error, {denied_by_policy, Rule, Hint}} ->
-            say("    denied by policy, rule ~ts: ~ts", [text(Rule), text(Hint)]);
-        Other ->
-            say("    ~tp", [Other])
+    say("    the kernel wants cap_dac_read_search too, which level basic leaves out", []),
+    answer(io_lib:format("environ of process ~b", [Pid]), portcullis:process(Pid, [environ])),
+    answer("/var/log/syslog", portcullis:read_file("/var/log/syslog")),
+    say("in the audit trail:", []),
+    say_events(Ref, 2),
+    portcullis:unsubscribe(Ref).
+
+answer(What, {error, Error}) -> say("~ts ->~n    ~ts", [What, indented(portcullis:format_error(Error))]);
+%% Another policy than the example.
+answer(What, {ok, _}) -> say("~ts -> the policy of this host grants it", [What]).
+
+indented(Text) -> string:replace(string:trim(Text), "\n", "\n    ", all).
+
+say_events(_, 0) -> ok;
+say_events(Ref, N) ->
+    receive
+        {portcullis, Ref, {event, #{operation := Operation, target := Target, decision := Decision, rule := Rule}}} ->
+            say("    ~ts ~ts: ~s by ~ts", [text(Operation), text(Target), Decision, text(Rule)]),
+            say_events(Ref, N - 1)
+    after 500 -> ok
     end.
 
 %% The kernel's own words, not the port's.
