@@ -16,7 +16,7 @@ suite() ->
 
 all() ->
     [loopback, sizes, no_reply, denied_address, wrong_arguments, default_server,
-     refusals_of_both_roles, granted_too, credit, quiet_and_alive, takes_no_place, subscriber_ends, unsubscribed,
+     refusals_of_both_roles, granted_too, credit, quiet_and_alive, takes_no_place, leaves_the_port_its_bound, subscriber_ends, unsubscribed,
      killed_port, stopped_server, not_accepted, too_many, no_request].
 
 init_per_suite(Config) ->
@@ -145,6 +145,20 @@ takes_no_place(_) ->
     ok = portcullis:unsubscribe(Ref),
     portcullis:stop(Server).
 
+%% The port counts them among the requests in flight: what it has no place for waits, and is not refused.
+leaves_the_port_its_bound(_) ->
+    case ping({10, 77, 0, 1}, #{}) of
+        {ok, _} ->
+            Refs = [subscribe(#{role => net}) || _ <- lists:seq(1, 8)],
+            Ids = [portcullis:send_request(net_suite, ping, #{address => ?SILENT, timeout => 1000}) || _ <- lists:seq(1, 300)],
+            ?assertEqual([{error, timeout}], lists:usort([portcullis:receive_response(Id) || Id <- Ids])),
+            [ok = portcullis:unsubscribe(Ref) || Ref <- Refs],
+            %% Each has ended before the port hears of it: no message of theirs is on its way then.
+            nobody_subscribes(net),
+            flush();
+        {error, _} -> {skip, "needs the addresses that scripts/test-all.sh makes"}
+    end.
+
 subscriber_ends(_) ->
     Self = self(),
     {Pid, Monitor} = spawn_monitor(fun() -> _ = subscribe(#{}), Self ! subscribed, receive never -> ok end end),
@@ -243,5 +257,12 @@ event(Ref) ->
     {event, Event} = next(Ref),
     Event.
 
-nobody_subscribes() ->
-    until(fun() -> {ok, #{subscriptions := Count}} = answer(net_suite, info, #{}), Count =:= 0 end).
+nobody_subscribes() -> nobody_subscribes(proc).
+
+nobody_subscribes(Role) ->
+    until(fun() -> {ok, #{subscriptions := Count}} = answer(net_suite, info, #{role => Role}), Count =:= 0 end).
+
+flush() ->
+    receive {portcullis, _, _} -> flush()
+    after 0 -> ok
+    end.
