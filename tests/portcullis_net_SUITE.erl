@@ -15,15 +15,16 @@ suite() ->
     [{timetrap, {seconds, 60}}].
 
 all() ->
-    [loopback, sizes, no_reply, denied_address, wrong_arguments, default_server,
-     refusals_of_both_roles, granted_too, credit, quiet_and_alive, takes_no_place, leaves_the_port_its_bound, subscriber_ends, unsubscribed,
-     killed_port, stopped_server, not_accepted, too_many, no_request].
+    [loopback, sizes, no_reply, denied_address, wrong_arguments, default_server, refusals_of_both_roles, granted_too,
+     credit, quiet_and_alive, takes_no_place, leaves_the_port_its_bound, subscriber_ends, unsubscribed, killed_port, stopped_server, not_accepted, too_many, no_request].
 
 init_per_suite(Config) ->
     {ok, Server} = portcullis:start_link(options(#{name => net_suite, roles => [proc, net], required => true})),
     true = unlink(Server),
     case portcullis:ping(Server, {127, 0, 0, 1}, #{}) of
-        {error, {denied_by_policy, _, _}} -> ok = portcullis:stop(Server), {skip, "needs the policy basic, see scripts/test-all.sh"};
+        {error, {denied_by_policy, _, _}} ->
+            ok = portcullis:stop(Server),
+            {skip, "needs the policy basic, see scripts/test-all.sh"};
         _ -> Config
     end.
 
@@ -150,7 +151,8 @@ leaves_the_port_its_bound(_) ->
     case ping({10, 77, 0, 1}, #{}) of
         {ok, _} ->
             Refs = [subscribe(#{role => net}) || _ <- lists:seq(1, 8)],
-            Ids = [portcullis:send_request(net_suite, ping, #{address => ?SILENT, timeout => 1000}) || _ <- lists:seq(1, 300)],
+            Silent = #{address => ?SILENT, timeout => 1000},
+            Ids = [portcullis:send_request(net_suite, ping, Silent) || _ <- lists:seq(1, 300)],
             ?assertEqual([{error, timeout}], lists:usort([portcullis:receive_response(Id) || Id <- Ids])),
             [ok = portcullis:unsubscribe(Ref) || Ref <- Refs],
             %% Each has ended before the port hears of it: no message of theirs is on its way then.

@@ -108,6 +108,13 @@ look_up(Config) ->
         ?assertEqual({ok, Program, path}, find([{path, Program}])),
         ?assertEqual({ok, Program, path}, find([{path, Folder}])),
         ?assertMatch({error, {no_program, [{_, path, enoent}]}}, find([{path, "/nonexistent"}])),
+        %% One file is for one role: what it lacks for the other must not be given to it.
+        {ok, OfBoth} = portcullis_opts:server([{path, Program}, {roles, [proc, net]}]),
+        {error, Other} = portcullis_program:find(net, OfBoth),
+        ?assertEqual({no_program, [{Program, path, other_role}]}, Other),
+        ?assertNotEqual(nomatch, string:find(portcullis:format_error({down, Other}), "that has both: " ++ filename:dirname(Program))),
+        {problems, [#{fix := Fix} | _]} = portcullis:doctor([{path, Program}, {roles, [net]}]),
+        ?assertEqual(unicode:characters_to_binary(["name the folder that has both: ", filename:dirname(Program)]), Fix),
         ?assertMatch({error, {no_program, [{_, path, eacces}]}}, find([{path, Plain}])),
         ?assertMatch({error, {no_program, [{_, path, not_a_file}]}}, find([{path, "/dev/null"}])),
         true = os:putenv("PORTCULLIS_BIN", "/nonexistent"),

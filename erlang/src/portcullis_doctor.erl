@@ -88,6 +88,9 @@ implied(false, Checks) -> [Check || #{check := start} = Check <- Checks].
 
 %% --- the file -------------------------------------------------------------------------------------------------------
 
+not_found([{File, _, other_role}]) ->
+    problem(program, text("~ts is the program of another role", [File]),
+            text("name the folder that has both: ~ts", [filename:dirname(File)]));
 not_found(Tried) ->
     Looked = text("no program: ~ts", [lists:join("; ", [[File, ": ", why(Why)] || {File, _, Why} <- Tried])]),
     case [File || {File, _, eacces} <- Tried] of

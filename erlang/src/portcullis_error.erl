@@ -67,7 +67,8 @@ text({unsupported, What}) when is_binary(What) -> unsupported(binary:split(What,
 text({posix, ebadf, _}) ->
     "The file is closed: by its owner, or because nobody read from it for a minute. Open it again.";
 text({posix, efbig, What}) -> io_lib:format("It is too much: ~ts.", [What]);
-text({posix, Errno, <<"an ICMP error came back">>}) -> io_lib:format("No reply, but an error came back: ~ts.", [posix(Errno)]);
+text({posix, Errno, <<"an ICMP error came back">>}) ->
+    io_lib:format("No reply, but an error came back: ~ts.", [posix(Errno)]);
 text({posix, Errno, What}) -> io_lib:format("The kernel refused ~ts: ~ts.", [What, posix(Errno)]);
 text({bad_request, Path, Why}) ->
     io_lib:format("The request is wrong~ts: ~ts.", [at(Path), wrong(Path, Why)]);
@@ -77,7 +78,8 @@ text(Other) -> io_lib:format("~0tp", [Other]).
 
 %% The hint ends in the line to add, behind its section: both are shown as they belong into the file.
 denied(Rule, Hint) ->
-    case re:run(Hint, "^(\\S+) does not grant it; under (\\[\\w+\\]) this would: (.+)$", [dotall, {capture, [1, 2, 3], binary}]) of
+    Shape = "^(\\S+) does not grant it; under (\\[\\w+\\]) this would: (.+)$",
+    case re:run(Hint, Shape, [dotall, {capture, [1, 2, 3], binary}]) of
         {match, [File, Section, Line]} ->
             ["The policy does not grant ", Rule, ". In ", File, ", under ", Section, ", this line would:",
              portcullis_fix:block(<<Section/binary, "\n", Line/binary>>), "To check the file, before the "
@@ -88,6 +90,8 @@ denied(Rule, Hint) ->
 unsupported([What, Instead]) -> io_lib:format("There is no ~ts here: ~ts.", [plain(What), plain(Instead)]);
 unsupported([What]) -> io_lib:format("This program does not have ~ts; update it, or ask for less.", [plain(What)]).
 
+down({no_program, [{File, _, other_role}]}) ->
+    io_lib:format("~ts is the program of another role. Name the folder that has both: ~ts.", [File, filename:dirname(File)]);
 down({no_program, Tried}) ->
     Looked = lists:join(", ", [[File, ": ", posix(Why)] || {File, _, Why} <- Tried]),
     case [File || {File, _, eacces} <- Tried] of

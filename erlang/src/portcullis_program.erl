@@ -75,8 +75,16 @@ priv_folder() ->
 named(Path, Role, Source) ->
     case filelib:is_dir(Path) of
         true -> looked_at(filename:join(Path, file_name(Role)), Source);
-        false -> looked_at(Path, Source)
+        false -> of_role(filename:basename(Path), Role, looked_at(Path, Source))
     end.
+
+%% It would lack the capabilities of this role, and say how to give it some that its own must not have.
+of_role(Name, Role, {File, Source, ok}) ->
+    case [Other || Other <- [proc, net] -- [Role], string:equal(Name, file_name(Other))] of
+        [] -> {File, Source, ok};
+        [_] -> {File, Source, other_role}
+    end;
+of_role(_, _, Tried) -> Tried.
 
 file_name(proc) -> "portcullis-proc";
 file_name(net) -> "portcullis-net".
