@@ -104,7 +104,7 @@ fn the_document_names_no_other_atoms() {
     let document = include_str!("../docs/protocol.md");
     let prose: String = document.split("```").step_by(2).collect();
     // Files, calls and options that the text mentions, and words of the policy file.
-    let files = ["packet", "stat", "status", "io", "readdir"];
+    let files = ["packet", "stat", "status", "io", "readdir", "hidepid"];
     let policy = [
         "level",
         "none",
