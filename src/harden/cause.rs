@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use crate::capability::{Capabilities, Capability};
 use crate::error::{Reason, Refusal};
 use crate::harden::own_file;
+use crate::op::Role;
 use crate::quote::shell;
 use crate::sys::{fd, process};
 
@@ -73,6 +74,24 @@ pub fn explain(c: &Circumstances, missing: Capabilities, list: &[Capability], gr
     let names: Vec<&str> = list.iter().filter(|m| missing.has(**m)).map(|m| m.long_name()).collect();
     let (cause, fix) = first_cause(c, missing, &names, grant);
     Refusal::new(Reason::CapabilityMissing, format!("{} missing: {cause}", names.join(", ")), fix)
+}
+
+/// The refusal of a file that is installed for another role.
+#[must_use]
+pub fn other_role(c: &Circumstances, installed: Role, asked: Role) -> Refusal {
+    let file = shell(&c.path);
+    Refusal::new(
+        Reason::CapabilityMissing,
+        format!(
+            "{file} is installed for role {}, and was started for role {}",
+            installed.name(),
+            asked.name()
+        ),
+        format!(
+            "sudo sh scripts/install.sh --role {}   # in the source; a file of its own for each role",
+            asked.name()
+        ),
+    )
 }
 
 fn first_cause(c: &Circumstances, missing: Capabilities, names: &[&str], grant: &str) -> (String, String) {
@@ -184,6 +203,12 @@ mod tests {
         assert!(cause(&c).contains("traced"));
         c.traced = false;
         assert!(cause(&c).contains("security module"));
+    }
+
+    #[test]
+    fn the_file_of_one_role_is_not_given_the_capabilities_of_the_other() {
+        let refusal = other_role(&fine(), Role::Proc, Role::Net);
+        assert!(refusal.message.contains("installed for role proc") && !refusal.fix.contains("setcap"));
     }
 
     #[test]

@@ -196,7 +196,18 @@ impl Fenced {
         }
         let used = usual(self.start.role).or(wanted);
         let grant = grant(self.start.role, used);
-        self.find(cause::explain(&self.circumstances, lacking, Capability::ALL, &grant))
+        let other_role = Role::ALL.iter().copied().find(|role| self.is_installed_for(*role));
+        self.find(match other_role.filter(|role| *role != self.start.role) {
+            // setcap would take the capabilities of its own role away from it.
+            Some(role) => cause::other_role(&self.circumstances, role, self.start.role),
+            None => cause::explain(&self.circumstances, lacking, Capability::ALL, &grant),
+        })
+    }
+
+    /// Whether the file has the capabilities that a copy for `role` is installed with.
+    fn is_installed_for(&self, role: Role) -> bool {
+        let granted = self.circumstances.granted.unwrap_or(0);
+        usual(role).and_bits(!granted).is_empty()
     }
 
     /// Steps 6 to 11: limits, no new privileges, capabilities cut down to `wanted` and read back, landlock, seccomp.
