@@ -115,6 +115,7 @@ fn the_document_names_no_other_atoms() {
         "max_bytes",
         "rows_max",
         "requests_per_s",
+        "required",
     ];
     let other = [&files[..], &policy].concat();
     for code in prose.split('`').skip(1).step_by(2) {
