@@ -1,0 +1,135 @@
+//! `portcullis policy`: what an administrator types and reads.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by them")]
+
+mod support;
+
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+
+use support::{Fixtures, fixtures};
+
+/// A file of this text, beside the installations.
+fn file(f: &Fixtures, text: &str) -> String {
+    format!("{}/policy.toml", f.policy(text))
+}
+
+/// Run as an ordinary user, with `policy` installed.
+fn run(f: &Fixtures, policy: &str, words: &[&str]) -> Output {
+    let program = f.program("ok").into_os_string().into_string().unwrap();
+    f.command(&["--policy", policy], &[&[program.as_str(), "policy"], words].concat()).output().unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn check_says_in_words_what_is_granted_and_where() {
+    let Some(f) = fixtures() else { return };
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/priv/policy.toml");
+    let copy = file(&f, &std::fs::read_to_string(example).unwrap());
+    let output = run(&f, &f.policy("version = 1\n"), &["check", &copy]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let sum = Command::new("sha256sum").arg(&copy).output().unwrap();
+    let digest = String::from_utf8(sum.stdout).unwrap();
+    assert!(text.contains(&format!("sha256:{}", digest.split(' ').next().unwrap())), "{text}");
+    for expected in [
+        "program, directory and root of every process",
+        "add_element, del_element of table inet portcullis, in sets banned",
+        "portcullis-proc holds cap_sys_ptrace while it serves",
+        "portcullis-net holds no capability while it serves",
+    ] {
+        assert!(text.contains(expected), "{expected}\n{text}");
+    }
+}
+
+#[test]
+fn check_tells_every_mistake_with_its_place() {
+    let Some(f) = fixtures() else { return };
+    let wrong = file(&f, "version = 1\n[proc]\nlevle = \"basic\"\n[limits]\nrows_max = 0\n");
+    let output = run(&f, &f.policy("version = 1\n"), &["check", &wrong]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains(&format!("{wrong}:3:1: [proc] has no key \"levle\"")), "{text}");
+    assert!(text.contains(&format!("{wrong}:5:12: rows_max must be a number from 1")), "{text}");
+}
+
+#[test]
+fn check_of_the_installed_file_looks_at_its_place_too() {
+    let Some(f) = fixtures() else { return };
+    let folder = f.policy("version = 1\n");
+    std::fs::set_permissions(
+        format!("{folder}/policy.toml"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o666),
+    )
+    .unwrap();
+    let output = run(&f, &folder, &["check"]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        text.contains("mode 0666") && text.contains("sudo chmod go-w /etc/portcullis/policy.toml"),
+        "{text}"
+    );
+    let none = f.directory.join("policies/none").into_os_string().into_string().unwrap();
+    let output = run(&f, &none, &["check"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(said(&output).contains("which is not there"), "{}", said(&output));
+}
+
+#[test]
+fn explain_names_the_line_that_decides_or_the_one_that_would() {
+    let Some(f) = fixtures() else { return };
+    let folder = f.policy(
+        "version = 1\n[proc]\nlevel = \"basic\"\n[ping]\nallow = [\"10.0.0.0/8\"]\n[sysctl]\nwrite = [{ name = \"net.ipv4.ip_forward\", values = [\"0\"] }]\n",
+    );
+    for (words, code, expected) in [
+        (&["process", "exe"][..], 0, "allowed by proc.level, line 3 of"),
+        (&["processes", "comm,exe"], 0, "level = \"basic\""),
+        (&["process", "environ"], 1, "denied by proc.environ"),
+        (&["ping", "10.1.2.3"], 0, "allowed by ping.allow, line 5"),
+        (&["ping", "192.0.2.1"], 1, "under [ping] this would: allow = [\"192.0.2.1\"]"),
+        (&["file_open", "/var/log/a b"], 1, "read = [{ path = \"/var/log/a b\", max_bytes = 1048576 }]"),
+        (&["sysctl_set", "net.ipv4.ip_forward", "0"], 0, "line 7"),
+        (&["sysctl_set", "net.ipv4.ip_forward", "1"], 1, "values = [\"1\"]"),
+        (&["nft_apply", "add_element", "inet", "fw", "banned"], 1, "sets = [\"banned\"]"),
+        (&["file_open", "/a/../b"], 2, "no . and no .."),
+        (&["process", "no_such_column"], 2, "there is no column"),
+        (&["reboot"], 2, "file_open PATH"),
+        (&[], 2, "file_open PATH"),
+    ] {
+        let output = run(&f, &folder, &[&["explain"], words].concat());
+        let text = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{words:?} {text}");
+        assert!(text.contains(expected), "{words:?}\n{text}");
+    }
+}
+
+/// From the port's own records to lines that a person can add, and with those lines nothing is left to suggest.
+#[test]
+fn suggest_turns_refusals_into_lines_that_lift_them() {
+    let Some(f) = fixtures() else { return };
+    let log = "Nov 21 portcullis-proc[7]: seq=1 time=1.0 peer=uid:9,ppid:1 op=process target=\"exe\" decision=denied rule=proc.level\n\
+        <84>portcullis-net[8]: seq=2 time=1.0 peer=uid:9,ppid:1 op=ping target=\"192.0.2.1\" decision=denied rule=ping.allow\n";
+    let empty = f.policy("version = 1\n");
+    let program = f.program("ok").into_os_string().into_string().unwrap();
+    let ask = |policy: &str| {
+        let mut c = f.command(&["--policy", policy], &[&program, "policy", "suggest"]);
+        let mut child = c.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(log.as_bytes()).unwrap();
+        said(&child.wait_with_output().unwrap())
+    };
+    let text = ask(&empty);
+    assert!(text.contains("\n[ping]\nallow = [\"192.0.2.1\"]   # 1x\n"), "{text}");
+    assert!(text.contains("\n[proc]\nlevel = \"basic\"   # 1x\n"), "{text}");
+    let lifted = f.policy(&format!("version = 1\n{text}"));
+    assert!(ask(&lifted).starts_with("nothing in this log was refused"), "{}", ask(&lifted));
+}
+
+#[test]
+fn wrong_words_are_told_with_the_help() {
+    let Some(f) = fixtures() else { return };
+    let output = run(&f, &f.policy("version = 1\n"), &["grant"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("portcullis --help"), "{output:?}");
+}
