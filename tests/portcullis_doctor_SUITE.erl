@@ -153,8 +153,10 @@ broken_installations(_) ->
     case os:getenv("PORTCULLIS_FIXTURES") of
         false -> {skip, "needs PORTCULLIS_FIXTURES, see tests/fixtures/make.sh"};
         Fixtures ->
-            Broken = [Name || Folder <- filelib:wildcard(filename:join(Fixtures, "*")),
-                              Name <- [filename:basename(Folder)], Name =/= "ok", Name =/= "full"],
+            %% `weak' is whole: it is what the attack suite leaves measures out of.
+            Broken = [Name || Program <- filelib:wildcard(filename:join(Fixtures, "*/portcullis-proc")),
+                              Name <- [filename:basename(filename:dirname(Program))],
+                              not lists:member(Name, ["ok", "full", "weak"])],
             ?assert(length(Broken) > 10),
             [broken(Name, filename:join(Fixtures, Name)) || Name <- Broken]
     end.
