@@ -1,4 +1,4 @@
-//! What may be done. The rules come from one file that root owns ([`file`]); [`authorize`] holds an action against them
+//! What may be done. The rules come from one file that root owns ([`mod@file`]); [`authorize`] holds an action against them
 //! and makes the [`Permit`] without which no effect runs.
 #![forbid(unsafe_code)]
 
