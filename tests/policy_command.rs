@@ -120,10 +120,62 @@ fn suggest_turns_refusals_into_lines_that_lift_them() {
         said(&child.wait_with_output().unwrap())
     };
     let text = ask(&empty);
-    assert!(text.contains("\n[ping]\nallow = [\"192.0.2.1\"]   # 1x\n"), "{text}");
+    assert!(text.contains("\n[ping]\nallow = [\n  \"192.0.2.1\",   # 1x\n]\n"), "{text}");
     assert!(text.contains("\n[proc]\nlevel = \"basic\"   # 1x\n"), "{text}");
     let lifted = f.policy(&format!("version = 1\n{text}"));
-    assert!(ask(&lifted).starts_with("nothing in this log was refused"), "{}", ask(&lifted));
+    assert!(ask(&lifted).starts_with("2 records, and nothing was refused"), "{}", ask(&lifted));
+}
+
+/// What an administrator would else find out at the next start.
+#[test]
+fn check_says_what_the_installed_copy_lacks_for_it() {
+    let Some(f) = fixtures() else { return };
+    let folder = f.policy(
+        "version = 1\n[files]\nread = [{ path = \"/var/log/x\", max_bytes = 1 }]\n[audit]\nsyslog = \"required\"\n",
+    );
+    let text = said(&run(&f, &folder, &["check"]));
+    assert!(text.contains("but a start would be refused: cap_dac_read_search missing"), "{text}");
+    assert!(
+        text.contains("--level full from now on") && text.contains("nobody listens on /dev/log"),
+        "{text}"
+    );
+}
+
+/// As root, who can read everything and start everything.
+#[test]
+fn doctor_judges_for_the_one_who_starts_the_program() {
+    let Some(f) = fixtures() else { return };
+    let doctor = |folder: &str, program: &str, words: &[&str]| {
+        let line = format!("mount --bind {folder} /etc/portcullis && exec \"$@\"");
+        let mut c = Command::new("unshare");
+        c.args(["--mount", "--propagation", "private", "sh", "-c", &line, "sh"]);
+        let output = c.arg(f.directory.join(program)).arg("doctor").args(words).output().unwrap();
+        (output.status.code(), said(&output))
+    };
+    let right = f.policy("version = 1\n[proc]\nlevel = \"basic\"\n");
+    assert_eq!(
+        doctor(&right, "ok/portcullis-proc", &[]).0,
+        Some(0),
+        "{}",
+        doctor(&right, "ok/portcullis-proc", &[]).1
+    );
+    // The role is in the name; nobody is told to give the program of one role the capabilities of the other.
+    let (code, text) = doctor(&right, "ok/portcullis-net", &[]);
+    assert_eq!(code, Some(0), "{text}");
+    for (program, role) in [("ok/portcullis-net", "proc"), ("ok/portcullis-proc", "net")] {
+        let (code, text) = doctor(&right, program, &["--role", role]);
+        assert!(
+            code == Some(1) && !text.contains("setcap") && text.contains("is installed for role"),
+            "{text}"
+        );
+    }
+    let closed = f.policy("version = 1\n");
+    let file = format!("{closed}/policy.toml");
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let (code, text) = doctor(&closed, "ok/portcullis-proc", &[]);
+    assert!(code == Some(1) && text.contains("sudo chmod 0644 /etc/portcullis/policy.toml"), "{text}");
+    let (code, text) = doctor(&right, "app-owned/portcullis-proc", &[]);
+    assert!(code == Some(1) && !text.contains("setcap"), "{text}");
 }
 
 #[test]
@@ -131,5 +183,5 @@ fn wrong_words_are_told_with_the_help() {
     let Some(f) = fixtures() else { return };
     let output = run(&f, &f.policy("version = 1\n"), &["grant"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("portcullis --help"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("portcullis-proc --help"), "{output:?}");
 }

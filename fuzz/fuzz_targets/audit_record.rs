@@ -16,7 +16,7 @@ fuzz_target!(|bytes: &[u8]| {
     let read = denied(record.as_bytes());
     assert_eq!(read.is_some_and(|r| r.target == bytes), bytes.len() <= 512);
     let _ = denied(bytes);
-    for line in suggest(&Policy::without_a_file(), bytes).keys() {
-        assert!(line.text.chars().all(|c| !c.is_control()));
+    for (key, entries) in &suggest(&Policy::without_a_file(), bytes).lines {
+        assert!(key.with(entries).chars().all(|c| !c.is_control() || c == '\n'));
     }
 });

@@ -108,6 +108,13 @@ pub struct Denied {
     pub target: Vec<u8>,
 }
 
+/// Whether the line of a log is a record of any kind.
+#[must_use]
+pub fn is_record(line: &[u8]) -> bool {
+    let has = |mark: &[u8]| line.windows(mark.len()).any(|w| w == mark);
+    has(b"seq=") && has(b" op=") && has(b" decision=")
+}
+
 /// Reads a line of a log: the record in it, if it is one of a refusal whose target is whole.
 #[must_use]
 pub fn denied(line: &[u8]) -> Option<Denied> {

@@ -8,15 +8,16 @@ use std::process::ExitCode;
 
 use nix::errno::Errno;
 
-use crate::capability::{Capabilities, Capability};
+use crate::cli::installed::{self, Installed};
 use crate::cli::options::Asked;
 use crate::error::{Reason, Refusal};
-use crate::harden::cause::{self, Circumstances};
+use crate::harden::cause;
 use crate::harden::{grant, own_file, usual};
+use crate::op::Role;
 use crate::policy::file;
 use crate::proc::hidden;
 use crate::quote::shell;
-use crate::sys::{capset, fd};
+use crate::sys::fd;
 
 /// Looks, prints, and answers with the exit status.
 pub fn run(asked: &Asked) -> ExitCode {
@@ -32,7 +33,7 @@ pub fn run(asked: &Asked) -> ExitCode {
     if file::read(file::PATH) == Ok(None) {
         super::say(&format!(
             "note: there is no {}: the port answers what every user may see and holds no capability\n   \
-             to change it: sudo sh scripts/install.sh ...   # in the source; puts an example there\n\n",
+             to change it: sudo sh scripts/install.sh --group YOURGROUP   # in the source; puts an example there\n\n",
             file::PATH
         ));
     }
@@ -51,23 +52,21 @@ pub fn run(asked: &Asked) -> ExitCode {
 
 fn examine(asked: &Asked) -> Result<(Vec<u8>, Vec<Refusal>), Refusal> {
     let (file, path) = open(asked).map_err(|e| unreadable(asked, e))?;
+    let named = installed::role_of(&path);
+    let role = asked.role.or(named).unwrap_or(Role::Proc);
+    if let Some(other) = named.filter(|named| *named != role) {
+        return Err(cause::other_role(&path, other, role));
+    }
+    let copy = Installed::observe(&file, &path, role).map_err(|e| unreadable(asked, e))?;
     let policy = file::load();
-    let wanted = policy.as_ref().map_or(Capabilities::NONE, |p| p.capabilities(asked.role));
-    let grant = grant(asked.role, usual(asked.role).or(wanted));
     let facts = own_file::gather(&file, path.clone()).map_err(|e| unreadable(asked, e))?;
-    let mut findings = own_file::judge(&facts, &grant);
-    let bounding = capset::read().map_err(|e| unreadable(asked, e))?.bounding;
-    let around = Circumstances::observe(&file, &path, bounding).map_err(|e| unreadable(asked, e))?;
-    // What a start from here would lack: the kernel gives the file's set, cut by the bounding set, unless it ignores both.
-    let ignored = around.no_new_privileges || around.nosuid || around.user_namespace;
-    let would_get = if ignored { 0 } else { around.granted.unwrap_or(0) & around.bounding };
-    let needed = wanted.or(Capabilities::of(&[Capability::Setpcap]));
-    let lacking = needed.without(needed.and_bits(would_get));
-    if !lacking.is_empty() {
-        findings.push(cause::explain(&around, lacking, Capability::ALL, &grant));
+    let mut findings = own_file::judge(&facts, &grant(role, usual(role)));
+    match policy {
+        Ok(policy) => findings.extend(copy.refusals(&policy)),
+        Err(refusal) => findings.push(refusal),
     }
     own_file::close_the_directory_first(&mut findings);
-    findings.extend(policy.err());
+    own_file::install_again_first(&mut findings);
     // What has to be done first is said first.
     findings.sort_by_key(|f| f.reason != Reason::DirectoryWritable);
     Ok((path, findings))
@@ -99,5 +98,5 @@ fn unreadable(asked: &Asked, e: Errno) -> Refusal {
         }
         _ => format!("stat {file}"),
     };
-    Refusal::new(Reason::Internal, format!("{file} cannot be looked at: {e}"), fix)
+    Refusal::new(Reason::BadArguments, format!("{file} cannot be looked at: {e}"), fix)
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod doctor;
+mod installed;
 mod options;
 mod policy;
 pub mod port;
@@ -29,8 +30,8 @@ port      serves one BEAM on stdin and stdout: {packet, 4} frames of External Te
   --unprivileged   give up every capability first; problems of the installation are then told, not fatal
   --allow-root     serve although the user is root
 
-doctor    says what is wrong with the installed FILE (or with this program's own), why, and what to type.
-          Exit status 0: nothing is wrong; 1: something is.
+doctor    says what is wrong with the installed FILE (or with this program's own), why, and what to type, for the
+          role in its name. Exit status 0: nothing is wrong; 1: something is.
 
 policy    reads /etc/portcullis/policy.toml, which decides what the port does, or another FILE.
   check            the policy in words, or its mistakes with line and column (exit status 1)
@@ -78,6 +79,11 @@ fn on_panic(panic: &std::panic::PanicHookInfo<'_>) {
 /// What only looks needs none of what the file grants. That it failed is no reason not to look: nothing here raises any.
 fn give_up_capabilities() {
     let _ = crate::sys::capset::keep_only(crate::capability::Capabilities::NONE);
+}
+
+/// The command that was typed, in a form that can be typed again anywhere.
+fn me() -> String {
+    crate::quote::shell(&crate::sys::fd::own_path().unwrap_or_else(|_| b"portcullis".to_vec()))
 }
 
 /// To stdout. Who closed it does not want to read it.

@@ -44,8 +44,8 @@ pub enum Ask {
 /// What `doctor` is to look at.
 #[derive(Debug)]
 pub struct Asked {
-    /// What the file is installed for.
-    pub role: Role,
+    /// What the file is installed for; what its name says, if `None`.
+    pub role: Option<Role>,
     /// Which file; this program's own, if `None`.
     pub file: Option<Vec<u8>>,
 }
@@ -87,10 +87,10 @@ fn port<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<Start, Refusal> 
 }
 
 fn doctor<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<Asked, Refusal> {
-    let mut asked = Asked { role: Role::Proc, file: None };
+    let mut asked = Asked { role: None, file: None };
     while let Some(option) = rest.next() {
         match option {
-            b"--role" => asked.role = role_named(rest.next())?,
+            b"--role" => asked.role = Some(role_named(rest.next())?),
             other if other.starts_with(b"-") => {
                 return Err(wrong(format!("doctor does not know {}", shell(other))));
             }
@@ -138,7 +138,7 @@ fn role_named(name: Option<&[u8]>) -> Result<Role, Refusal> {
 }
 
 fn wrong(message: String) -> Refusal {
-    Refusal::new(Reason::BadArguments, message, "portcullis --help")
+    Refusal::new(Reason::BadArguments, message, format!("{} --help", super::me()))
 }
 
 #[cfg(test)]

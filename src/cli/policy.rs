@@ -4,12 +4,16 @@
 use std::io::Read;
 use std::process::ExitCode;
 
+use crate::cli::installed::{self, Installed};
 use crate::cli::options::{Ask, PolicyCommand};
+use crate::error::Refusal;
 use crate::policy::file::{self, PATH};
 use crate::policy::parse::parse;
 use crate::policy::rules::Line;
-use crate::policy::{Ground, Policy, question, suggest, words};
+use crate::policy::suggest::{self, Suggestions};
+use crate::policy::{Ground, Policy, question, words};
 use crate::quote::shell;
+use crate::sys::fd;
 
 /// Bytes of a log that are read at once: what is longer can be cut with tail(1).
 const LOG_MAX: u64 = 256 * 1024 * 1024;
@@ -79,15 +83,26 @@ fn read_named(path: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
 fn check(known: &Known) -> ExitCode {
     let Known { policy, name, .. } = known;
     super::say(&format!("ok: {name} ({})\n\n{}", policy.name(), words::describe(policy)));
+    for Refusal { message, fix, .. } in own_refusals(policy) {
+        super::say(&format!("\nbut a start would be refused: {message}\n   to mend it: {fix}\n"));
+    }
     ExitCode::SUCCESS
+}
+
+/// What this copy would be refused for under the policy, if it is an installed one.
+fn own_refusals(policy: &Policy) -> Vec<Refusal> {
+    let (Ok(file), Ok(path)) = (fd::open_own_file(), fd::own_path()) else { return Vec::new() };
+    let copy = installed::role_of(&path).and_then(|role| Installed::observe(&file, &path, role).ok());
+    copy.filter(Installed::has_capabilities).map(|copy| copy.refusals(policy)).unwrap_or_default()
 }
 
 fn explain(known: &Known, words: &[Vec<u8>]) -> ExitCode {
     let words: Vec<&[u8]> = words.iter().map(Vec::as_slice).collect();
     let (op, args) = words.split_first().map_or((&b""[..], &[][..]), |(op, args)| (*op, args));
     match question::ask(&known.policy, op, args) {
-        Ok(Ok(Ground { rule, line })) => {
-            super::say(&format!("allowed by {rule}{}\n", place(known, line)));
+        Ok(Ok(Ground { rule, line, note })) => {
+            let note = note.map_or(String::new(), |note| format!("    {note}\n"));
+            super::say(&format!("allowed by {rule}{}\n{note}", place(known, line)));
             ExitCode::SUCCESS
         }
         Ok(Err(denial)) => {
@@ -122,22 +137,30 @@ fn read_log(log: Option<&[u8]>) -> Result<Vec<u8>, String> {
 }
 
 fn print_suggestions(known: &Known, log: &[u8]) -> ExitCode {
-    let lines = suggest::suggest(&known.policy, log);
+    let Suggestions { records, lines } = suggest::suggest(&known.policy, log);
+    if records == 0 {
+        return failed(
+            "there is no record of portcullis in this log: is it the right one, and may you read it?\n",
+        );
+    }
     if lines.is_empty() {
-        super::say(&format!("nothing in this log was refused that {} does not grant\n", known.name));
+        super::say(&format!(
+            "{records} records, and nothing was refused that {} does not grant\n",
+            known.name
+        ));
         return ExitCode::SUCCESS;
     }
     super::say(
         "# What an application was refused. It chose what it asked for, and any user can write to the system's log:\n\
-         # read every line before you add it. Entries of one list go into one pair of brackets.\n",
+         # read every entry before you add it. A list that is there already takes these entries into its brackets.\n",
     );
     let mut section = "";
-    for (line, times) in &lines {
+    for (line, entries) in &lines {
         if line.section != section {
             section = line.section;
             super::say(&format!("\n{section}\n"));
         }
-        super::say(&format!("{}   # {times}x\n", line.text));
+        super::say(&line.with(entries));
     }
     ExitCode::SUCCESS
 }

@@ -115,11 +115,12 @@ fn open_log(fenced: &Fenced, policy: &Policy) -> Result<Log, Refusal> {
     Ok(log)
 }
 
-fn no_log(why: &str) -> Refusal {
+/// The refusal where the policy demands a log.
+pub(super) fn no_log(why: &str) -> Refusal {
     Refusal::new(
         Reason::PolicyFile,
         format!("the policy demands records in the system's log (syslog = \"required\"), and {why}"),
-        "sudo systemctl start systemd-journald.socket   # or: sudo apt-get install rsyslog",
+        "sudo systemctl start systemd-journald-dev-log.socket   # or: sudo apt-get install rsyslog",
     )
 }
 
@@ -150,7 +151,7 @@ fn check_stdio() -> Result<(), Refusal> {
     Err(Refusal::new(
         Reason::StdioNotPipe,
         "stdin and stdout must be pipes or sockets: this program is started by open_port, not by hand",
-        "portcullis doctor   # checks the installation from a terminal",
+        format!("{} doctor   # checks the installation from a terminal", super::me()),
     ))
 }
 

@@ -78,15 +78,11 @@ pub fn explain(c: &Circumstances, missing: Capabilities, list: &[Capability], gr
 
 /// The refusal of a file that is installed for another role.
 #[must_use]
-pub fn other_role(c: &Circumstances, installed: Role, asked: Role) -> Refusal {
-    let file = shell(&c.path);
+pub fn other_role(path: &[u8], installed: Role, asked: Role) -> Refusal {
+    let file = shell(path);
     Refusal::new(
         Reason::CapabilityMissing,
-        format!(
-            "{file} is installed for role {}, and was started for role {}",
-            installed.name(),
-            asked.name()
-        ),
+        format!("{file} is installed for role {}, and was asked for role {}", installed.name(), asked.name()),
         format!(
             "sudo sh scripts/install.sh --role {}   # in the source; a file of its own for each role",
             asked.name()
@@ -111,6 +107,13 @@ fn first_cause(c: &Circumstances, missing: Capabilities, names: &[&str], grant: 
             format!("sudo mount -o remount,suid \"$(findmnt -no TARGET -T {file})\""),
         );
     }
+    // The next installation sets what its own options say.
+    let lasting = match (missing.has(Capability::DacReadSearch), missing.has(Capability::AuditWrite)) {
+        (true, true) => "   # and install with --level full --audit from now on",
+        (true, false) => "   # and install with --level full from now on",
+        (false, true) => "   # and install with --audit from now on",
+        (false, false) => "",
+    };
     let Some(granted) = c.granted else {
         return (
             format!("{file} has no capabilities (copying, changing the owner and writing remove them)"),
@@ -120,7 +123,7 @@ fn first_cause(c: &Circumstances, missing: Capabilities, names: &[&str], grant: 
     if missing.bits() & !granted != 0 {
         return (
             format!("the capabilities of {file} do not have them"),
-            format!("sudo setcap {grant} {file}"),
+            format!("sudo setcap {grant} {file}{lasting}"),
         );
     }
     if c.user_namespace {
@@ -207,7 +210,7 @@ mod tests {
 
     #[test]
     fn the_file_of_one_role_is_not_given_the_capabilities_of_the_other() {
-        let refusal = other_role(&fine(), Role::Proc, Role::Net);
+        let refusal = other_role(b"/p", Role::Proc, Role::Net);
         assert!(refusal.message.contains("installed for role proc") && !refusal.fix.contains("setcap"));
     }
 

@@ -98,7 +98,7 @@ pub fn grant(role: Role, used: Capabilities) -> String {
 pub fn usual(role: Role) -> Capabilities {
     match role {
         Role::Proc => Capabilities::of(&[Capability::SysPtrace]),
-        Role::Net => Capabilities::of(&[Capability::NetAdmin, Capability::NetRaw]),
+        Role::Net => Capabilities::of(&[Capability::NetRaw]),
     }
 }
 
@@ -199,7 +199,7 @@ impl Fenced {
         let other_role = Role::ALL.iter().copied().find(|role| self.is_installed_for(*role));
         self.find(match other_role.filter(|role| *role != self.start.role) {
             // setcap would take the capabilities of its own role away from it.
-            Some(role) => cause::other_role(&self.circumstances, role, self.start.role),
+            Some(role) => cause::other_role(&self.circumstances.path, role, self.start.role),
             None => cause::explain(&self.circumstances, lacking, Capability::ALL, &grant),
         })
     }

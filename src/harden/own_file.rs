@@ -168,6 +168,16 @@ pub fn close_the_directory_first(findings: &mut [Refusal]) {
     }
 }
 
+/// A file that somebody else could rewrite must not be given anything: every other command gives way to the one that installs a
+/// new one.
+pub fn install_again_first(findings: &mut [Refusal]) {
+    let owner = findings.iter().find(|f| f.reason == Reason::FileOwner);
+    let Some(first) = owner.map(|f| f.fix.clone()) else { return };
+    for finding in findings.iter_mut().filter(|f| f.reason == Reason::CapabilityMissing) {
+        finding.fix.clone_from(&first);
+    }
+}
+
 /// The command that installs, for the group that can start the file now.
 fn install(gid: u32) -> String {
     let group = if gid == 0 { "YOURGROUP".to_owned() } else { gid.to_string() };

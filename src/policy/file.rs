@@ -56,7 +56,7 @@ pub fn understood(path: &str, text: &[u8]) -> Result<Policy, Refusal> {
         Refusal::new(
             Reason::PolicyFile,
             format!("{path}, {}{more}", first.unwrap_or_default()),
-            format!("sudoedit {path}   # then: portcullis policy check"),
+            format!("sudoedit {path}   # then: {} policy check", shell(&fd::own_path().unwrap_or_default())),
         )
     };
     let rules = parse(text).map_err(refused)?;
@@ -92,6 +92,14 @@ pub fn read(path: &str) -> Result<Option<Vec<u8>>, Wrong> {
         return Err((format!("{path} is longer than {SIZE_MAX} bytes"), format!("ls -l {path}")));
     }
     Ok(Some(bytes))
+}
+
+/// Mode and group of the file at `path`, if there is one.
+#[must_use]
+pub fn mode(path: &str) -> Option<(u32, u32)> {
+    let Ancestry { directory, name, .. } = ancestry::descend(path.as_bytes(), false).ok()?;
+    let st = fd::stat_at(directory.as_fd(), &name).ok()?;
+    Some((st.st_mode & 0o7777, st.st_gid))
 }
 
 fn stopped_on_the_way(stopped: Stopped) -> Result<Option<Vec<u8>>, Wrong> {

@@ -16,7 +16,7 @@ use crate::quote::toml_text;
 use crate::sysctl::action::{ReadSysctl, SetSysctl};
 
 fn ground(rule: &'static str, line: Option<Line>) -> Ground {
-    Ground { rule, line }
+    Ground { rule, line, note: None }
 }
 
 /// A denial with the line that would allow it.
@@ -45,6 +45,9 @@ impl Action for ReadProcesses {
             granted = granted.showing(Arc::from(shown));
         }
         let capabilities = granted.capabilities();
+        if capabilities.has(Capability::DacReadSearch) && proc.level < ProcLevel::Full {
+            ground.note = Some("of other users' processes the kernel shows it only at level = \"full\"");
+        }
         Ok(Allowed { granted, capabilities, ground })
     }
 }
@@ -58,7 +61,8 @@ impl Action for OpenFile {
         let Some(rule) = rules.max_by_key(|rule| rule.path.len()) else {
             let path = toml_text(self.path.bytes());
             let line = format!("read = [{{ path = {path}, max_bytes = 1048576 }}]");
-            return Err(needs("files.read", "[files]", line));
+            return Err(needs("files.read", "[files]", line)
+                .with_note("and the program must have been installed with --level full"));
         };
         Ok(Allowed {
             granted: ReadFile { path: self.path, max_bytes: rule.max_bytes },

@@ -127,6 +127,8 @@ pub struct Ground {
     pub rule: &'static str,
     /// The line of the file, where a line decides.
     pub line: Option<Line>,
+    /// What is to be known of it beside that.
+    pub note: Option<&'static str>,
 }
 
 /// What a policy makes of an action that it allows.

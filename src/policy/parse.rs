@@ -42,7 +42,12 @@ pub fn parse(text: &[u8]) -> Result<Rules, Vec<Mistake>> {
     let document = match DeTable::parse(text) {
         Ok(document) => document.into_inner(),
         Err(e) => {
-            reader.wrong(&e.span().unwrap_or_default(), e.message());
+            let more = if e.message().contains("duplicate key") {
+                ": a section and a key stand once; all entries of a list go into one pair of brackets"
+            } else {
+                ""
+            };
+            reader.wrong(&e.span().unwrap_or_default(), format!("{}{more}", e.message()));
             return Err(reader.mistakes);
         }
     };
@@ -87,7 +92,7 @@ impl<'t> Reader<'t> {
             Some(value) => {
                 self.integer(value, "version", VERSION, VERSION);
             }
-            None => self.wrong(&(0..0), "the first line must be: version = 1"),
+            None => self.wrong(&(0..0), "before the first [section] there must be: version = 1"),
         }
         if let Some(table) = proc.and_then(|v| self.table(v, "[proc]")) {
             rules.proc = self.proc(table);

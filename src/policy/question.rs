@@ -12,6 +12,7 @@ use crate::nft::action::{ChangeNft, FAMILIES, ReadNft, VERBS};
 use crate::policy::{Action, Allowed, Ground, Policy};
 use crate::proc::action::{ReadProcesses, Tier};
 use crate::proc::columns;
+use crate::quote::shell;
 use crate::sysctl::action::{ReadSysctl, SetSysctl, is_name};
 
 /// The questions, for whoever asked none of them.
@@ -32,7 +33,8 @@ pub fn ask(policy: &Policy, op: &[u8], args: &[&[u8]]) -> Result<Answer, String>
         (b"processes" | b"process", columns) => processes(policy, columns),
         (b"file_open", [path]) => {
             let normal = NormalPath::parse(path).map_err(|_| {
-                "the path must begin with / and have no empty name, no . and no ..".to_owned()
+                "the path must begin with / and have no empty name, no . and no .., and no / at its end"
+                    .to_owned()
             })?;
             Ok(answer(policy, OpenFile { path: normal }))
         }
@@ -57,7 +59,8 @@ pub fn ask(policy: &Policy, op: &[u8], args: &[&[u8]]) -> Result<Answer, String>
         (b"sysctl_set", [name, value]) => {
             Ok(answer(policy, SetSysctl { name: parameter(name)?, value: text(value) }))
         }
-        _ => Err(format!("one of these can be asked:\n{USAGE}")),
+        (b"read_file", _) => Err("a file is read by file_open: file_open PATH".to_owned()),
+        _ => Err(format!("{} cannot be asked in this way, one of these can:\n{USAGE}", shell(op))),
     }
 }
 

@@ -69,6 +69,9 @@ fn files(rules: &Rules, say: &mut Say<'_>) {
     }
 }
 
+/// What is granted and nothing of this version does.
+const LATER: &str = " (for a later version: no operation of this one does that)";
+
 fn network(rules: &Rules, say: &mut Say<'_>) {
     if rules.ping.is_empty() {
         say("ping", None, "none");
@@ -78,12 +81,12 @@ fn network(rules: &Rules, say: &mut Say<'_>) {
         say("ping", Some(network.line), &sentence);
     }
     let reading = if rules.nft.read { "all rules can be listed" } else { "no rules can be listed" };
-    say("nft", rules.nft.read_line, reading);
+    say("nft", rules.nft.read_line, &format!("{reading}{LATER}"));
     for rule in &rules.nft.write {
         let mut places = vec![format!("{} of table {} {}", rule.ops.join(", "), rule.family, rule.table)];
         places.extend((!rule.chains.is_empty()).then(|| format!("in chains {}", rule.chains.join(", "))));
         places.extend((!rule.sets.is_empty()).then(|| format!("in sets {}", rule.sets.join(", "))));
-        say("nft", Some(rule.line), &places.join(", "));
+        say("nft", Some(rule.line), &format!("{}{LATER}", places.join(", ")));
     }
     if !rules.nft.write.is_empty() {
         let confirm = if rules.nft.confirm {
@@ -94,10 +97,11 @@ fn network(rules: &Rules, say: &mut Say<'_>) {
         say("nft", None, confirm);
     }
     for (name, line) in &rules.sysctl.read {
-        say("sysctl", Some(*line), &format!("{name} can be read"));
+        say("sysctl", Some(*line), &format!("{name} can be read{LATER}"));
     }
     for rule in &rules.sysctl.write {
-        say("sysctl", Some(rule.line), &format!("{} can be set to {}", rule.name, rule.values.join(" or ")));
+        let sentence = format!("{} can be set to {}{LATER}", rule.name, rule.values.join(" or "));
+        say("sysctl", Some(rule.line), &sentence);
     }
 }
 

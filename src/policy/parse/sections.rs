@@ -57,7 +57,9 @@ impl<'t> Reader<'t> {
     }
 
     fn listed(&mut self, entry: &Value<'t>) -> Option<Listed> {
-        let table = self.table(entry, "an entry of read")?;
+        let Some(table) = entry.get_ref().as_table() else {
+            return self.expected(entry, "an entry of read", "{ path = \"/a/folder\", max_bytes = 1048576 }");
+        };
         let [path, max_bytes] = self.keys(table, "an entry of read", ["path", "max_bytes"]);
         let Some(value) = path else { return self.missing(entry, "path") };
         let text = self.string(value, "path")?;
@@ -69,6 +71,10 @@ impl<'t> Reader<'t> {
             );
             return None;
         };
+        if text.contains(['*', '?', '[']) {
+            self.wrong(&value.span(), "path is taken as it stands, without wildcards: list the folder");
+            return None;
+        }
         if NO_FILES.iter().any(|tree| normal.is_below(tree)) {
             self.wrong(&value.span(), format!("{} cannot be listed: it holds no files", quoted(text)));
             return None;

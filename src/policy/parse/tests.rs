@@ -71,7 +71,7 @@ kernel = true
 #[test]
 fn mistakes_have_a_place_and_say_what_would_be_right() {
     for (text, expected) in [
-        ("", "1:1 the first line must be: version = 1"),
+        ("", "1:1 before the first [section] there must be: version = 1"),
         ("version = 2", "1:11 version must be 1"),
         ("version = 1\nproc = 3", "2:8 [proc] must be a table"),
         (
@@ -95,6 +95,15 @@ fn mistakes_have_a_place_and_say_what_would_be_right() {
             "version = 1\n[files]\nread = [{ path = \"/var/../etc\", max_bytes = 1 }]",
             "3:18 path must begin with /",
         ),
+        (
+            "version = 1\n[files]\nread = [\"/var/log\"]",
+            "3:9 an entry of read must be { path = \"/a/folder\", max_bytes = 1048576 }",
+        ),
+        (
+            "version = 1\n[files]\nread = [{ path = \"/var/log/*.log\", max_bytes = 1 }]",
+            "3:18 path is taken as it stands",
+        ),
+        ("version = 1\n[ping]\nallow = []\nallow = []", "4:1 duplicate key: a section and a key stand once"),
         ("version = 1\n[files]\nread = [{ path = \"/\", max_bytes = 1 }]", "3:18 path must begin with /"),
         (
             "version = 1\n[files]\nread = [{ path = \"/proc/1\", max_bytes = 1 }]",
