@@ -14,10 +14,11 @@ usage: sh scripts/install.sh [option...]
 
   --group GROUP   who may start the port (default: as the installed file has it, else the group of the user behind
                   sudo)
-  --level LEVEL   basic (default): cap_sys_ptrace, for what the kernel shows to debuggers only
+  --level LEVEL   basic: cap_sys_ptrace, for what the kernel shows to debuggers only
                   full: cap_dac_read_search too, "can read everything". The file is the ceiling; what is kept of
                   it, /etc/portcullis/policy.toml decides
-  --audit         cap_audit_write too, for records in the kernel's audit log
+                  (default: as the installed file has it, else basic)
+  --audit         cap_audit_write too, for records in the kernel's audit log; kept by later installations
   --role ROLES    proc (default), net, or proc,net
   --no-policy     do not put an example policy in place. One that is there is never touched
   --dest DIR      where to (default: /usr/local/libexec/portcullis)
@@ -27,7 +28,7 @@ END
 }
 
 parse() {
-    group='' level=basic roles=proc dest=/usr/local/libexec/portcullis binary='' uninstall=no audit='' policy=yes
+    group='' level='' roles=proc dest=/usr/local/libexec/portcullis binary='' uninstall=no audit='' policy=yes
     while [ $# -gt 0 ]; do
         case $1 in
         --uninstall) uninstall=yes ;;
@@ -54,18 +55,43 @@ parse() {
     done
     dest=$(realpath -m -- "$dest")
     roles=$(say "$roles" | tr , ' ')
-    for role in $roles; do capabilities_of "$role" >/dev/null; done
+    case $level in
+    '' | basic | full) ;;
+    *) die "unknown level $level (levels: basic, full)" ;;
+    esac
+    for role in $roles; do
+        case $role in
+        proc | net) ;;
+        *) die "unknown role $role (roles: proc, net)" ;;
+        esac
+    done
+}
+
+# An upgrade must not take away what the policy needs: the next start would be refused.
+installed_level() { # ROLE
+    [ -z "$level" ] || { say "$level"; return; }
+    case $(getcap -- "$dest/portcullis-$1" 2>/dev/null) in
+    *cap_dac_read_search*) say full ;;
+    *) say basic ;;
+    esac
+}
+
+installed_audit() { # ROLE
+    [ -z "$audit" ] || { say "$audit"; return; }
+    case $(getcap -- "$dest/portcullis-$1" 2>/dev/null) in
+    *cap_audit_write*) say ,cap_audit_write ;;
+    esac
 }
 
 # Permitted only, never effective: if the bounding set lacks one, exec fails with `ep` and says nothing; with `p` the
 # port starts, names what is missing, and raises a capability only around the operation that needs it. setpcap is for
 # locking the doors at the start; the port drops it before it reads the first request.
-capabilities_of() {
-    case $1:$level in
-    proc:basic) say "cap_setpcap,cap_sys_ptrace$audit=p" ;;
-    proc:full) say "cap_setpcap,cap_sys_ptrace,cap_dac_read_search$audit=p" ;;
-    net:basic | net:full) say "cap_setpcap,cap_net_admin,cap_net_raw$audit=p" ;;
-    *) die "unknown role or level: $1, $level (roles: proc, net; levels: basic, full)" ;;
+capabilities_of() { # ROLE
+    audit_too=$(installed_audit "$1")
+    case $1:$(installed_level "$1") in
+    proc:basic) say "cap_setpcap,cap_sys_ptrace$audit_too=p" ;;
+    proc:full) say "cap_setpcap,cap_sys_ptrace,cap_dac_read_search$audit_too=p" ;;
+    net:*) say "cap_setpcap,cap_net_raw$audit_too=p" ;;
     esac
 }
 
@@ -178,6 +204,16 @@ install_policy() {
     say "policy     $POLICY: an example; it decides what the port does"
 }
 
+# What those who start it would be told: as one of them, because root may do what they may not.
+check_roles() {
+    for role in $roles; do
+        setpriv --reuid 65534 --regid "$(getent group "$group" | cut -d: -f3)" --clear-groups --inh-caps=-all \
+            env -- "$dest/portcullis-$role" doctor --role "$role" >"$dest/.portcullis-doctor" 2>&1 ||
+            { note "with the policy that is there, $dest/portcullis-$role will refuse to start:"; cat "$dest/.portcullis-doctor" >&2; }
+        rm -f -- "$dest/.portcullis-doctor"
+    done
+}
+
 report() {
     say "who may start it: root and the members of $group ($(members))"
     say "add one:          usermod -aG $group USER, then restart the BEAM (groups are read at login)"
@@ -199,6 +235,11 @@ remove() {
     done
     rm -f -- "$dest"/.portcullis-*
     if [ -d "$dest" ]; then rmdir -- "$dest" 2>/dev/null || note "$dest is not empty and stays"; fi
+    if cmp -s "$ROOT/priv/policy.toml" "$POLICY"; then
+        rm -f -- "$POLICY"
+        rmdir -- "$(dirname -- "$POLICY")" 2>/dev/null || :
+        say "removed $POLICY, the example as it came"
+    fi
     if [ -e "$POLICY" ]; then note "$POLICY is yours and stays: sudo rm -r $(dirname -- "$POLICY")"; fi
     say "ports that run keep running until their BEAM ends"
 }
@@ -216,6 +257,7 @@ main() {
     check_destination
     for role in $roles; do install_role "$role"; done
     install_policy
+    [ "$policy" = no ] || check_roles
     report
 }
 

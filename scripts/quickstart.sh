@@ -43,19 +43,27 @@ demonstrate() {
     (cd / && as_user "$user" env -u PORTCULLIS_BIN LC_ALL=C.UTF-8 escript "$work/src/quickstart.escript" "$work/ebin")
 }
 
-# What to type next, as it stands. A login that is older than the group does not know it yet.
+# What to type next, as it stands. A login that is older than the group does not know it yet, and what compiles writes
+# beside its source.
 next_steps() {
     phase "done in $(($(date +%s) - started)) seconds"
     if [ "$user" = "$DEMO_USER" ]; then
-        say "Let a user start it:   usermod -aG $GROUP USER   # then log in again; groups are read at login"
+        say "Let a user start it:     usermod -aG $GROUP USER   # then log in again; groups are read at login"
         as="from a new login of that user"
     else
         say "$user is now a member of $GROUP. Terminals and BEAMs that were started before do not know it yet."
         as="from a new login, or in: sg $GROUP -c sh"
     fi
+    here=$ROOT
+    if [ "$(stat -c %U "$ROOT")" != "$user" ]; then
+        # shellcheck disable=SC2016 # for the shell of that user
+        here='$HOME/portcullis'
+        say "A copy of his own:       sh -c 'umask 022; cp -r $ROOT ~USER/portcullis && chown -R USER: ~USER/portcullis'   # as root"
+    fi
     say "Try it, $as:"
-    say "    cd $ROOT && rebar3 shell        # apt-get install rebar3; then: portcullis:start_link([])."
-    say "    cd $ROOT && iex -S mix          # apt-get install elixir; then: Portcullis.start_link([])"
+    say "    cd $here && rebar3 shell        # apt-get install rebar3; then: portcullis:start_link([])."
+    say "    cd $here && iex -S mix          # apt-get install elixir; then: Portcullis.start_link([])"
+    say "What it may do:          $DEST/portcullis-proc policy check"
     say "Check the installation:  sudo $DEST/portcullis-proc doctor"
     say "Undo:                    sh $ROOT/scripts/quickstart.sh --undo"
 }
@@ -68,7 +76,7 @@ undo() {
     if [ -z "$(getent group "$GROUP" | cut -d: -f4)" ] && groupdel "$GROUP" 2>/dev/null; then
         say "removed the group $GROUP"
     else
-        note "the group $GROUP has members and stays"
+        note "the group $GROUP has members and stays ($(getent group "$GROUP" | cut -d: -f4)): gpasswd -d USER $GROUP; groupdel $GROUP"
     fi
 }
 
