@@ -143,13 +143,6 @@ impl Denial {
         let hint = format!("{path} does not grant it; under {section} this would: {line}");
         Self { rule, hint, grant: Some((section, line)) }
     }
-
-    /// The same, with something else that is to be known. It stands in front: the hint ends in the line.
-    #[must_use]
-    pub fn with_note(self, note: &str) -> Self {
-        let hint = self.hint.replacen("does not grant it; ", &format!("does not grant it ({note}); "), 1);
-        Self { hint, ..self }
-    }
 }
 
 /// The error that ends a request. The port lives on.

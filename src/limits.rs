@@ -32,6 +32,9 @@ pub const CHUNK_ROWS_MAX: usize = 256;
 /// Bytes after which a chunk is closed. One row may be longer; it then travels alone.
 pub const CHUNK_BYTES_MAX: usize = 64 * 1024;
 
+/// Bytes of one row: with what stands around it, and a chunk before it, it fits into the longest frame.
+pub const ROW_BYTES_MAX: usize = REPLY_FRAME_MAX - 2 * CHUNK_BYTES_MAX;
+
 /// Chunks that a row answer may send before the first `credit` frame.
 pub const CREDIT_INITIAL: u32 = 16;
 

@@ -100,8 +100,7 @@ impl Log {
             self.lost = self.lost.saturating_add(1);
             return Ok(stamp);
         }
-        let line = record::line(&stamp, event);
-        let taken = self.send(&line, if refusal { WARNING } else { NOTICE });
+        let taken = self.send(&stamp, event, if refusal { WARNING } else { NOTICE });
         match taken {
             Ok(()) => self.lost = 0,
             Err(_) => self.lost = self.lost.saturating_add(1),
@@ -114,14 +113,15 @@ impl Log {
             && (!in_force(Measure::AuditRate) || self.refusals.take(Instant::now()))
     }
 
-    fn send(&mut self, line: &str, priority: u8) -> Result<(), Errno> {
+    fn send(&mut self, stamp: &Stamp, event: &Event, priority: u8) -> Result<(), Errno> {
         let mut result = Ok(());
         if let Some(syslog) = &mut self.syslog {
+            let line = record::line(stamp, event);
             result = syslog.send(format!("<{priority}>{}: {line}", self.tag).as_bytes());
         }
         if let Some(kernel) = &self.kernel {
             let raised = capset::raise(self.held);
-            let sent = raised.and_then(|_raised| kernel.send(format!("op=portcullis {line}").as_bytes()));
+            let sent = raised.and_then(|_raised| kernel.send(record::kernel_line(stamp, event).as_bytes()));
             result = result.and(sent);
         }
         result

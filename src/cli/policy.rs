@@ -58,6 +58,9 @@ fn load(named: Option<&[u8]>) -> Result<Known, String> {
             Some(read_named(path, 64 * 1024 + 1).map_err(|e| format!("{name} cannot be read: {e}\n"))?)
         }
     };
+    if bytes.as_ref().is_some_and(|b| b.len() > file::SIZE_MAX) {
+        return Err(format!("{name} is longer than {} bytes: the port would refuse it\n", file::SIZE_MAX));
+    }
     let Some(bytes) = bytes else {
         return Ok(Known {
             policy: Policy::without_a_file(),

@@ -76,7 +76,18 @@ fn carry_out(request: &Request<'_>, session: &mut Session, output: &mut Output) 
         Op::FileOpen => file_open(request, session, output),
         Op::FileRead => {
             let args = FileReadArgs::decode(request.args, &At::Top)?;
-            answer(output.frames(), request.id, |w| session.handles.read(args, Instant::now(), w))
+            let path = session.handles.path(args.handle);
+            let read = answer(output.frames(), request.id, |w| session.handles.read(args, Instant::now(), w));
+            if let Err(RequestError::DeniedByPolicy(denial)) = &read {
+                session.note(
+                    request.row.name,
+                    path.unwrap_or_default(),
+                    Decision::Denied,
+                    denial.rule,
+                    output,
+                )?;
+            }
+            read
         }
         Op::FileClose => {
             let args = FileCloseArgs::decode(request.args, &At::Top)?;

@@ -75,7 +75,9 @@ impl Port {
         // What is due has nowhere to write to while the output is full.
         let timeout = if full { None } else { self.session.idle_for() };
         if timeout.is_some() || self.output.is_pending() {
-            let ready = poll::wait(!full, self.output.is_pending(), self.session.sockets(), timeout)?;
+            // Nothing is taken from the sockets meanwhile either, and what came would wake the loop for ever.
+            let sockets = self.session.sockets().filter(|_| !full);
+            let ready = poll::wait(!full, self.output.is_pending(), sockets, timeout)?;
             if ready.gone {
                 return Ok(false);
             }

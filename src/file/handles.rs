@@ -111,6 +111,13 @@ impl Handles {
         open.read(args.offset, args.length, w)
     }
 
+    /// The path that a handle was opened by, for a record.
+    #[must_use]
+    pub fn path(&self, handle: Handle) -> Option<Vec<u8>> {
+        let open = self.open.iter().find(|open| open.handle == handle)?;
+        Some(open.permitted.path.bytes().to_vec())
+    }
+
     /// Closes a file.
     pub fn close(&mut self, handle: Handle) -> Result<(), RequestError> {
         let at = self.open.iter().position(|open| open.handle == handle).ok_or_else(closed)?;

@@ -75,6 +75,7 @@ const COMMON: &[Row] = &[
     row!(SYS_restart_syscall, ANY, "a poll that SIGSTOP and SIGCONT interrupted"),
     row!(SYS_connect, &[&[Is::Value(0, SYSLOG_FD)]], "the system's log, when its daemon was started again"),
     row!(SYS_close, ANY, "files that have been read; sockets, at the end"),
+    row!(SYS_recvfrom, &[&[Is::Value(0, KERNEL_AUDIT_FD)]], "whether the kernel's audit log took a record"),
     row!(SYS_capget, ANY, "raising a capability for one operation: the caps crate reads before it sets"),
     row!(SYS_capset, ANY, "raising a capability for one operation"),
     row!(SYS_clock_gettime, ANY, "deadlines, where the vDSO cannot answer"),

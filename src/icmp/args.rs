@@ -48,11 +48,14 @@ fn decode_address(term: Term<'_>, at: &At<'_>) -> Result<IpAddr, RequestError> {
         8 => IpAddr::from(Ipv6Addr::from(numbers::<u16, 8>(elements, at)?)).to_canonical(),
         _ => return Err(at.error(Why::Expected("address"))),
     };
-    let broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
-    if address.is_multicast() || address.is_unspecified() || broadcast {
-        return Err(at.error(Why::Expected("address")));
-    }
-    Ok(address)
+    if is_one_host(&address) { Ok(address) } else { Err(at.error(Why::Expected("address"))) }
+}
+
+/// Whether a request to the address can have one reply.
+#[must_use]
+pub fn is_one_host(address: &IpAddr) -> bool {
+    let broadcast = *address == IpAddr::V4(Ipv4Addr::BROADCAST);
+    !address.is_multicast() && !address.is_unspecified() && !broadcast
 }
 
 /// `N` elements that are all of the range of `T`.

@@ -23,6 +23,13 @@ pub const VERBS: &[&str] = &[
     "reset_counter",
 ];
 
+/// Names that nft accepts without quotes (nft(8), lexical conventions).
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    first && name.len() <= 127 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./".contains(&b))
+}
+
 /// Whether a verb works on an object inside a chain.
 #[must_use]
 pub fn needs_chain(verb: &str) -> bool {

@@ -20,7 +20,7 @@ use crate::sys::fd;
 pub const PATH: &str = "/etc/portcullis/policy.toml";
 
 /// Most bytes of it.
-const SIZE_MAX: usize = 64 * 1024;
+pub const SIZE_MAX: usize = 64 * 1024;
 
 /// What is said about a file that cannot be used, and what mends it.
 type Wrong = (String, String);

@@ -9,7 +9,7 @@ use crate::file::action::{OpenFile, ReadFile};
 use crate::icmp::action::Ping;
 use crate::nft::action::{ChangeNft, ReadNft};
 use crate::policy::file::PATH;
-use crate::policy::rules::{Line, NftWrite, ProcLevel};
+use crate::policy::rules::{Line, NO_FILES, NftWrite, ProcLevel, WILDCARDS};
 use crate::policy::{Action, Allowed, Ground, Policy};
 use crate::proc::action::{ReadProcesses, Tier};
 use crate::quote::toml_text;
@@ -44,12 +44,27 @@ impl Action for ReadProcesses {
             let shown: Vec<Vec<u8>> = proc.environ.iter().map(|name| name.as_bytes().to_vec()).collect();
             granted = granted.showing(Arc::from(shown));
         }
-        let capabilities = granted.capabilities();
-        if capabilities.has(Capability::DacReadSearch) && proc.level < ProcLevel::Full {
+        let capabilities = granted.capabilities().and(of_level(proc.level));
+        if granted.capabilities().has(Capability::DacReadSearch) && proc.level < ProcLevel::Full {
             ground.note = Some("of other users' processes the kernel shows it only at level = \"full\"");
         }
         Ok(Allowed { granted, capabilities, ground })
     }
+}
+
+/// What the table of processes may raise at a level. The process can hold more: for listed files.
+fn of_level(level: ProcLevel) -> Capabilities {
+    match level {
+        ProcLevel::None | ProcLevel::Public => Capabilities::NONE,
+        ProcLevel::Basic => Capabilities::of(&[Capability::SysPtrace]),
+        ProcLevel::Full => Capabilities::of(&[Capability::SysPtrace, Capability::DacReadSearch]),
+    }
+}
+
+/// Whether a line of a policy can list the path: TOML is UTF-8, and a policy refuses what it takes for a mistake.
+fn can_be_listed(path: &[u8]) -> bool {
+    std::str::from_utf8(path).is_ok_and(|text| !text.contains(WILDCARDS))
+        && NO_FILES.iter().all(|tree| path != *tree && !path.starts_with(&[tree, &b"/"[..]].concat()))
 }
 
 impl Action for OpenFile {
@@ -59,10 +74,15 @@ impl Action for OpenFile {
         // The longest rule decides, so that an entry for one file can narrow or widen that of its directory.
         let rules = policy.rules.files.iter().filter(|rule| self.path.is_below(&rule.path));
         let Some(rule) = rules.max_by_key(|rule| rule.path.len()) else {
+            if !can_be_listed(self.path.bytes()) {
+                return Err(Denial::new(
+                    "files.read",
+                    format!("{PATH} does not grant it, and no line of a policy could"),
+                ));
+            }
             let path = toml_text(self.path.bytes());
             let line = format!("read = [{{ path = {path}, max_bytes = 1048576 }}]");
-            return Err(needs("files.read", "[files]", line)
-                .with_note("and the program must have been installed with --level full"));
+            return Err(needs("files.read", "[files]", line));
         };
         Ok(Allowed {
             granted: ReadFile { path: self.path, max_bytes: rule.max_bytes },

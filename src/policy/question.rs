@@ -8,12 +8,15 @@ use crate::error::Denial;
 use crate::file::action::OpenFile;
 use crate::file::path::NormalPath;
 use crate::icmp::action::Ping;
-use crate::nft::action::{ChangeNft, FAMILIES, ReadNft, VERBS};
+use crate::icmp::args::is_one_host;
+use crate::nft::action::{
+    ChangeNft, FAMILIES, ReadNft, VERBS, is_name as is_nft_name, needs_chain, needs_set,
+};
 use crate::policy::{Action, Allowed, Ground, Policy};
 use crate::proc::action::{ReadProcesses, Tier};
 use crate::proc::columns;
 use crate::quote::shell;
-use crate::sysctl::action::{ReadSysctl, SetSysctl, is_name};
+use crate::sysctl::action::{ReadSysctl, SetSysctl, is_name, is_value};
 
 /// The questions, for whoever asked none of them.
 pub const USAGE: &str = "\
@@ -39,9 +42,9 @@ pub fn ask(policy: &Policy, op: &[u8], args: &[&[u8]]) -> Result<Answer, String>
             Ok(answer(policy, OpenFile { path: normal }))
         }
         (b"ping", [address]) => {
-            let address: IpAddr =
-                text(address).parse().map_err(|_| "ping takes an address such as 192.0.2.1".to_owned())?;
-            Ok(answer(policy, Ping { address: address.to_canonical() }))
+            let address = text(address).parse::<IpAddr>().ok().map(|a| a.to_canonical()).filter(is_one_host);
+            let address = address.ok_or("ping takes the address of one host, such as 192.0.2.1")?;
+            Ok(answer(policy, Ping { address }))
         }
         (b"nft_list", []) => Ok(answer(policy, ReadNft)),
         (b"nft_apply", [verb, family, table, object @ ..]) if object.len() <= 1 => {
@@ -53,11 +56,16 @@ pub fn ask(policy: &Policy, op: &[u8], args: &[&[u8]]) -> Result<Answer, String>
             };
             known(VERBS, &change.verb, "verb")?;
             known(FAMILIES, &change.family, "family")?;
+            check_names(&change)?;
             Ok(answer(policy, change))
         }
         (b"sysctl_get", [name]) => Ok(answer(policy, ReadSysctl { name: parameter(name)? })),
         (b"sysctl_set", [name, value]) => {
-            Ok(answer(policy, SetSysctl { name: parameter(name)?, value: text(value) }))
+            let value = text(value);
+            if !is_value(&value) {
+                return Err("a value is one line of printable ASCII".into());
+            }
+            Ok(answer(policy, SetSysctl { name: parameter(name)?, value }))
         }
         (b"read_file", _) => Err("a file is read by file_open: file_open PATH".to_owned()),
         _ => Err(format!("{} cannot be asked in this way, one of these can:\n{USAGE}", shell(op))),
@@ -77,6 +85,24 @@ fn processes(policy: &Policy, names: &[&[u8]]) -> Result<Answer, String> {
         tiers.push(column.tier);
     }
     Ok(answer(policy, ReadProcesses::new(tiers)))
+}
+
+/// A change names its table, and the chain or set that it is about, as a policy does.
+fn check_names(change: &ChangeNft) -> Result<(), String> {
+    let ChangeNft { verb, table, object, .. } = change;
+    let needed = needs_chain(verb) || needs_set(verb);
+    if needed != object.is_some() {
+        let word = if needed {
+            "needs the name of a chain or set"
+        } else {
+            "works on the table and takes no other name"
+        };
+        return Err(format!("{verb} {word}"));
+    }
+    if !is_nft_name(table) || object.as_deref().is_some_and(|o| !is_nft_name(o)) {
+        return Err("names have letters, digits and _-./ and begin with a letter".into());
+    }
+    Ok(())
 }
 
 fn known(words: &[&str], word: &str, what: &str) -> Result<(), String> {

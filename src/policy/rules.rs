@@ -6,6 +6,12 @@ use std::net::IpAddr;
 use crate::audit::log::Sink;
 use crate::limits::{CELL_MAX, DEADLINE_MAX_MS, FILE_IDLE_MS, PROC_FRAME_MAX};
 
+/// Trees that cannot be listed: what stands there is made by the kernel when it is read, and some of it leads anywhere.
+pub const NO_FILES: &[&[u8]] = &[b"/proc", b"/sys", b"/dev"];
+
+/// Characters that a listed path cannot have: who writes them means something else than the policy would.
+pub const WILDCARDS: [char; 3] = ['*', '?', '['];
+
 /// The number of a line, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Line(pub u32);

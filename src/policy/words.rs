@@ -105,12 +105,21 @@ fn network(rules: &Rules, say: &mut Say<'_>) {
     }
 }
 
+/// What no role of this version goes beyond.
+const FRAME_MAX: u64 = crate::limits::PROC_FRAME_MAX as u64;
+
 fn limits(rules: &Rules, say: &mut Say<'_>) {
     let l = &rules.limits;
     let sentence = format!(
         "for each copy: {} requests/s, {} changes/s, deadline {} ms, frames {} bytes, {} rows, cells {} bytes, \
          files closed after {} ms",
-        l.requests_per_s, l.writes_per_s, l.deadline_ms, l.frame_max, l.rows_max, l.cell_max, l.file_idle_ms
+        l.requests_per_s,
+        l.writes_per_s,
+        l.deadline_ms,
+        l.frame_max.min(FRAME_MAX),
+        l.rows_max,
+        l.cell_max,
+        l.file_idle_ms
     );
     say("limits", None, &sentence);
 }
@@ -123,6 +132,6 @@ fn audit(rules: &Rules, say: &mut Say<'_>) {
     };
     say("audit", None, sentence);
     if rules.audit.kernel {
-        say("audit", None, "and into the kernel's audit log");
+        say("audit", None, "and into the kernel's audit log, if that is on: auditctl -s");
     }
 }

@@ -7,11 +7,13 @@ use std::time::Instant;
 use nix::errno::Errno;
 
 use crate::ids::Pid;
-use crate::limits::{CHUNK_BYTES_MAX, CHUNK_ROWS_MAX};
+use crate::limits::{CHUNK_BYTES_MAX, CHUNK_ROWS_MAX, ROW_BYTES_MAX};
 use crate::policy::permit::Permit;
 use crate::proc::action::{ReadProcesses, Tier, Tiers};
 use crate::proc::args::{ProcessArgs, ProcessesArgs};
+use crate::proc::columns::{Column, Kind};
 use crate::proc::reader::{Reader, Record, Vanished};
+use crate::proc::value::Value;
 use crate::sys::capset::{self, Raised};
 use crate::sys::fd;
 use crate::sys::piddir::PidDir;
@@ -249,14 +251,34 @@ impl Scan {
 fn write_row(record: &Record<'_>, args: &ProcessesArgs, chunk: &mut Chunk, tally: &mut Tally) {
     chunk.last = chunk.rows.len();
     chunk.count = chunk.count.saturating_add(1);
-    chunk.rows.tuple(args.columns.len());
+    within(&mut chunk.rows, |w, long| {
+        w.tuple(args.columns.len());
+        for column in &args.columns {
+            cell(record, column, long).write(w);
+        }
+    });
     for column in &args.columns {
         let value = record.value(column);
         tally.denied = tally.denied.saturating_add(u64::from(value.is_denied()));
         tally.cut = tally.cut.saturating_add(u64::from(value.is_cut()));
-        value.write(&mut chunk.rows);
     }
     tally.rows = tally.rows.saturating_add(1);
+}
+
+/// Writes a row; again without its long cells if no frame could carry it. A process chooses what its arguments and its
+/// environment are made of, and must neither break the conversation nor hide its row.
+fn within(w: &mut Writer, write: impl Fn(&mut Writer, bool)) {
+    let before = w.len();
+    write(w, true);
+    if w.len().saturating_sub(before) > ROW_BYTES_MAX {
+        w.truncate(before);
+        write(w, false);
+    }
+}
+
+/// A cell, or where `long` ones have no room the error that says so.
+fn cell<'r>(record: &'r Record<'_>, column: &Column, long: bool) -> Value<'r> {
+    if long || column.kind != Kind::Compound { record.value(column) } else { Value::Denied(libc::EMSGSIZE) }
 }
 
 fn raise(permit: &Permit<ReadProcesses>) -> Result<Option<Raised>, Errno> {
@@ -275,11 +297,13 @@ pub fn process(
     let tiers = permit.action().tiers();
     Ok(read_one(&mut reader, proc.as_fd(), tiers, args).ok().and_then(|()| {
         let record = reader.record()?;
-        w.map(args.items.len());
-        for column in &args.items {
-            w.atom(column.name);
-            record.value(column).write(w);
-        }
+        within(w, |w, long| {
+            w.map(args.items.len());
+            for column in &args.items {
+                w.atom(column.name);
+                cell(&record, column, long).write(w);
+            }
+        });
         Some(())
     }))
 }

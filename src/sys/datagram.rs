@@ -7,8 +7,8 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, UnixAddr, connect, send, sendto,
-    socket,
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, UnixAddr, connect, recv, send,
+    sendto, socket,
 };
 
 /// The descriptor of the system's log.
@@ -101,18 +101,37 @@ impl KernelAudit {
     /// Sends one message: `struct nlmsghdr` (length, type, flags, sequence, port) and the text, which ends in NUL.
     pub fn send(&self, text: &[u8]) -> Result<(), Errno> {
         const HEADER: usize = 16;
-        const NLM_F_REQUEST: u16 = 1;
+        /// `NLM_F_REQUEST` and `NLM_F_ACK`.
+        const FLAGS: u16 = 1 | 4;
         let length = u32::try_from(HEADER + text.len() + 1).map_err(|_| Errno::EMSGSIZE)?;
         let mut message = Vec::with_capacity(HEADER + text.len() + 4);
         message.extend_from_slice(&length.to_ne_bytes());
         message.extend_from_slice(&AUDIT_TRUSTED_APP.to_ne_bytes());
-        message.extend_from_slice(&NLM_F_REQUEST.to_ne_bytes());
+        message.extend_from_slice(&FLAGS.to_ne_bytes());
         message.extend_from_slice(&[0; 8]);
         message.extend_from_slice(text);
         message.push(0);
         message.resize(message.len().next_multiple_of(4), 0);
         // To the kernel by name: without an address it would also ask what was held when the socket was made
         // (net/netlink/af_netlink.c, `__netlink_ns_capable`), and that was nothing.
-        sendto(self.0.as_raw_fd(), &message, &NetlinkAddr::new(0, 0), MsgFlags::MSG_NOSIGNAL).map(drop)
+        sendto(self.0.as_raw_fd(), &message, &NetlinkAddr::new(0, 0), MsgFlags::MSG_NOSIGNAL)?;
+        self.acknowledged()
+    }
+
+    /// What the kernel answered, which it does before sendto(2) returns: `struct nlmsgerr` behind the header begins with the
+    /// negative error, or 0. That the log is off it does not say.
+    fn acknowledged(&self) -> Result<(), Errno> {
+        let mut answer = [0; 64];
+        let n = recv(self.0.as_raw_fd(), &mut answer, MsgFlags::MSG_DONTWAIT)?;
+        let error = answer
+            .get(..n)
+            .and_then(|a| a.get(16..20))
+            .and_then(|e| e.try_into().ok())
+            .map(i32::from_ne_bytes);
+        match error {
+            Some(0) => Ok(()),
+            Some(error) => Err(Errno::from_raw(error.saturating_neg())),
+            None => Err(Errno::EPROTO),
+        }
     }
 }

@@ -11,6 +11,12 @@ pub fn is_name(name: &str) -> bool {
     name.len() <= 128 && name.starts_with("net.") && name.split('.').all(plain)
 }
 
+/// Whether `value` can be written to one: one line of printable ASCII.
+#[must_use]
+pub fn is_value(value: &str) -> bool {
+    (1..=128).contains(&value.len()) && value.bytes().all(|b| b == b' ' || b.is_ascii_graphic())
+}
+
 /// Reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadSysctl {

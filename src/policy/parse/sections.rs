@@ -11,18 +11,10 @@ use crate::file::path::NormalPath;
 use crate::limits::{CELL_MAX, DEADLINE_MAX_MS, FILE_IDLE_MAX_MS, FRAME_HARD_MAX, PID_MAX};
 use crate::nft::action::{self as nft, FAMILIES, VERBS};
 use crate::policy::rules::{
-    Audit, Limits, Listed, Network, Nft, NftWrite, Proc, ProcLevel, Rules, Sysctl, SysctlWrite,
+    Audit, Limits, Listed, NO_FILES, Network, Nft, NftWrite, Proc, ProcLevel, Rules, Sysctl, SysctlWrite,
+    WILDCARDS,
 };
-use crate::sysctl::action::is_name;
-
-/// Trees that are not files: what stands there is made by the kernel when it is read, and some of it leads anywhere.
-const NO_FILES: &[&[u8]] = &[b"/proc", b"/sys", b"/dev"];
-
-/// Names that nft accepts without quotes, and one that is free of everything else (nft(8), lexical conventions).
-fn is_nft_name(name: &str) -> bool {
-    let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
-    first && name.len() <= 127 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./".contains(&b))
-}
+use crate::sysctl::action::{is_name, is_value};
 
 fn is_variable(name: &str) -> bool {
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
@@ -71,7 +63,7 @@ impl<'t> Reader<'t> {
             );
             return None;
         };
-        if text.contains(['*', '?', '[']) {
+        if text.contains(WILDCARDS) {
             self.wrong(&value.span(), "path is taken as it stands, without wildcards: list the folder");
             return None;
         }
@@ -103,6 +95,12 @@ impl<'t> Reader<'t> {
             self.wrong(&entry.span(), message);
             return None;
         };
+        if matches!(address, IpAddr::V6(a) if a.to_ipv4_mapped().is_some()) {
+            let message =
+                format!("{} would never count: such addresses are judged as IPv4; write it so", quoted(text));
+            self.wrong(&entry.span(), message);
+            return None;
+        }
         if masked(address, bits) != address {
             let message = format!(
                 "{} has bits behind its prefix; did you mean {}/{bits}?",
@@ -136,13 +134,13 @@ impl<'t> Reader<'t> {
         let Some(ops) = ops else { return self.missing(entry, "ops") };
         let family = self.word(family, "family", FAMILIES)?.to_owned();
         let name = self.string(table, "table")?.to_owned();
-        if !is_nft_name(&name) {
+        if !nft::is_name(&name) {
             self.wrong(&table.span(), format!("{} is not the name of a table", quoted(&name)));
         }
         let expected = format!("one of {}", VERBS.join(", "));
         let verbs = self.texts(ops, "ops", &expected, |op| VERBS.contains(&op));
         let mut names = |list: Option<&Value<'t>>, what| {
-            list.map(|v| self.texts(v, what, "a name", is_nft_name)).unwrap_or_default()
+            list.map(|v| self.texts(v, what, "a name", nft::is_name)).unwrap_or_default()
         };
         let (chains, sets) = (names(chains, "chains"), names(sets, "sets"));
         if chains.is_empty() && verbs.iter().any(|v| nft::needs_chain(v)) {
@@ -174,9 +172,7 @@ impl<'t> Reader<'t> {
         let Some(name) = name else { return self.missing(entry, "name") };
         let Some(values) = values else { return self.missing(entry, "values") };
         let name = self.parameter(name)?;
-        let printable =
-            |v: &str| v.len() <= 128 && !v.is_empty() && v.bytes().all(|b| b == b' ' || b.is_ascii_graphic());
-        let values = self.texts(values, "values", "one line of printable ASCII", printable);
+        let values = self.texts(values, "values", "one line of printable ASCII", is_value);
         Some(SysctlWrite { name, values, line: self.line(entry) })
     }
 
