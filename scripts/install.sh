@@ -256,6 +256,16 @@ main() {
     choose_binary
     check_destination
     for role in $roles; do install_role "$role"; done
+    for other in proc net; do
+        case " $roles " in
+        *" $other "*) ;;
+        *)
+            if [ -e "$dest/portcullis-$other" ]; then
+                note "$dest/portcullis-$other stays the older program it is: --role proc,net installs both"
+            fi
+            ;;
+        esac
+    done
     install_policy
     [ "$policy" = no ] || check_roles
     report

@@ -2,7 +2,7 @@
 //! process of his own, and by somebody with code execution inside it. In the installed release nothing may get through.
 //! In builds that leave out one measure something must, for each of them, or what stops it here would stop nothing.
 //!
-//! `found` keeps what attacks got somewhere once.
+//! `found` and `found_policy` keep what got somewhere once.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -16,6 +16,7 @@
 mod audit;
 mod files;
 mod found;
+mod found_policy;
 mod frames;
 mod inside;
 mod policy_file;
