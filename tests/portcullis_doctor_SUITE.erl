@@ -8,7 +8,7 @@ suite() ->
     [{timetrap, {seconds, 60}}].
 
 all() ->
-    [healthy, of_a_server, missing, not_executable, forbidden_file, forbidden_folder, wrong_program, silent_program,
+    [healthy, of_a_server, forgotten_restart, missing, not_executable, forbidden_file, forbidden_folder, wrong_program, silent_program,
      talking_program, wrong_architecture, wrong_option, net_role, groups_that_can_do_more, absolute_fixes, printed,
      without_capabilities, no_new_privs, broken_installations, report_is_text, parse_status, parse_mounts,
      parse_names, errors_are_sentences, denial_is_a_line, missing_program_is_a_command, typing_mistakes].
@@ -25,6 +25,31 @@ of_a_server(_) ->
     {ok, Server} = portcullis:start_link(options(#{path => "/nonexistent", name => doctors})),
     [?assertMatch({problems, [#{check := program, message := <<"no program: /nonexistent", _/binary>>} | _]},
                   portcullis:doctor(Who)) || Who <- [doctors, Server]],
+    ok = portcullis:stop(Server).
+
+%% The program that runs has read another file than the one that is started for the trial.
+forgotten_restart(Config) ->
+    File = filename:join(proplists:get_value(priv_dir, Config), "restart"),
+    ok = policy_of(File, <<"sha256:0123456789abcdef">>),
+    Path = file(Config, "restart", ["#!/bin/sh\ncat ", File, ".hello\nexec sleep 30\n"], 8#700),
+    {ok, Server} = portcullis:start_link(options(#{path => Path, name => undefined})),
+    ok = portcullis_conn_SUITE:until(fun() -> {ok, #{proc := #{state := State}}} = portcullis:info(Server), State =:= ready end),
+    Policies = fun(Who) -> {_, Checks} = portcullis:doctor(Who), [Check || #{check := policy} = Check <- Checks] end,
+    ?assertEqual([], Policies(Server)),
+    ok = policy_of(File, <<"sha256:fedcba9876543210">>),
+    Wanted = #{check => policy, status => problem,
+               message => <<"the running program has another policy than the file: it has 0123456789ab, the file fedcba987654">>,
+               fix => <<"restart the application; in a shell: portcullis:stop(SERVER), portcullis:start_link(OPTIONS)">>},
+    ?assertEqual([Wanted], Policies(Server)),
+    {problems, Checks} = portcullis:checkup(Server),
+    ?assertEqual(Wanted, check(policy, Checks)),
+    %% It serves, and what does not run has nothing to restart.
+    ?assertMatch(<<"The program serves, but not by the policy of the file.\n">>,
+                 lists:last(re:split(portcullis_doctor:format(portcullis:doctor(Server)), "(?<=\n)(?=The)"))),
+    ?assertEqual([], Policies(options(#{path => Path}))),
+    ok = policy_of(File, <<"none">>),
+    [#{message := Message}] = Policies(Server),
+    ?assertNotEqual(nomatch, string:find(Message, "the file none")),
     ok = portcullis:stop(Server).
 
 missing(_) ->
@@ -248,6 +273,8 @@ denial_is_a_line(_) ->
     Lines = [Line || <<"    ", Line/binary>> <- binary:split(Text, <<"\n">>, [global])],
     ?assertMatch([<<"[files]">>, <<"read = [1]">>, _], Lines),
     ?assertEqual(<<"portcullis-proc policy check">>, filename:basename(lists:last(Lines))),
+    Last = "\nIf the line is there already, restart the application: a port reads the file when it starts.",
+    ?assertEqual(Last, unicode:characters_to_list(string:find(Text, "\nIf"))),
     %% What is not of that shape is shown as it is.
     ?assertEqual(<<"The policy does not grant files.links: it has 2 hard links.">>,
                  portcullis:format_error({denied_by_policy, <<"files.links">>, <<"it has 2 hard links">>})).
@@ -280,6 +307,12 @@ options() -> options(#{}).
 options(More) ->
     Root = os:cmd("id -u") =:= "0\n",
     maps:merge(#{args => ["--allow-root" || Root]}, More).
+
+%% What a script says that stands for the program.
+policy_of(File, Policy) ->
+    Hello = #{protocol => {1, 1}, role => proc, frame_max => 65536, max_in_flight => 9, credit => 16, policy => Policy},
+    Frame = term_to_binary({hello, Hello}, [{minor_version, 2}]),
+    file:write_file(File ++ ".hello", <<(byte_size(Frame)):32, Frame/binary>>).
 
 check(Name, Checks) ->
     [Check | _] = [C || #{check := N} = C <- Checks, N =:= Name],

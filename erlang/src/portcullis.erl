@@ -179,13 +179,14 @@ doctor() ->
     doctor(?SERVER).
 
 %% @doc Checks the installation for a server or for the options of one, and says how to mend what is wrong. The program
-%% is started once for it. {@link portcullis_doctor:print/1} prints the report.
+%% is started once for it; of a server that runs, its policy is compared with that of the programs which run already.
+%% {@link portcullis_doctor:print/1} prints the report.
 -spec doctor(server() | [option()] | map()) -> portcullis_doctor:report().
 doctor(Options) when is_list(Options); is_map(Options) ->
     portcullis_doctor:run(Options);
 doctor(Server) ->
     case portcullis_request:call(Server, config) of
-        Config when is_map(Config) -> portcullis_doctor:run(Config);
+        Config when is_map(Config) -> portcullis_doctor:run(Config, info(Server));
         {error, _} -> portcullis_doctor:run([])
     end.
 

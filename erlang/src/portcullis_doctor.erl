@@ -5,7 +5,7 @@
 %% '''
 -module(portcullis_doctor).
 
--export([run/1, format/1, print/0, print/1]).
+-export([run/1, run/2, format/1, print/0, print/1]).
 -export_type([report/0, check/0]).
 
 -include_lib("kernel/include/file.hrl").
@@ -17,24 +17,38 @@
 
 %% The longest frame that a port sends. Text that is taken for a length is far above it.
 -define(FIRST_FRAME_MAX, 1048576).
+-define(DIGITS, 12).
 
 -type check() :: #{check := atom(), status := ok | warning | problem, message := binary(), fix => binary()}.
 %% `fix' is there unless `status' is `ok'.
 
 -type report() :: {ok | problems, [check()]}.
-%% `problems': at least one check has status `problem', and the program does not serve.
+%% `problems': at least one check has status `problem': the program does not serve, or check `policy' says that it serves by
+%% another policy than the file has now.
+
+%% By role, the policies of the programs that run; see `policy' of hello in `docs/protocol.md'.
+-type running() :: #{portcullis_opts:role() => binary()}.
 
 %% @private
 -spec run(portcullis_opts:config() | [portcullis:option()] | map()) -> report().
-run(#{backoff := _, required := _, roles := _} = Config) ->
-    %% What is the same for both roles is said once.
-    report(lists:uniq([Check || Role <- maps:get(roles, Config), Check <- role(Role, Config)]));
+run(#{backoff := _, required := _, roles := _} = Config) -> checked(Config, #{});
 run(Options) ->
     case portcullis_opts:server(Options) of
         {ok, Config} -> run(Config);
         {error, Error} ->
             report([problem(options, portcullis_error:format(Error), <<"correct the option">>)])
     end.
+
+%% @private For a server that runs: a program reads the policy when it starts, and may have another than the file by now.
+-spec run(portcullis_opts:config(), {ok, #{portcullis_opts:role() => map()}} | {error, term()}) -> report().
+run(Config, {ok, Roles}) ->
+    checked(Config, maps:from_list([{Role, Policy} || {Role, #{hello := #{policy := Policy}}} <- maps:to_list(Roles)]));
+run(Config, {error, _}) -> checked(Config, #{}).
+
+-spec checked(portcullis_opts:config(), running()) -> report().
+checked(#{roles := Roles} = Config, Running) ->
+    %% What is the same for both roles is said once.
+    report(lists:uniq([Check || Role <- Roles, Check <- role(Role, Config, maps:get(Role, Running, undefined))])).
 
 %% @equiv print(portcullis)
 -spec print() -> ok | problems.
@@ -51,7 +65,11 @@ print(ServerOrOptions) ->
 %% @doc A report as text, one line for each check and one for each fix.
 -spec format(report()) -> binary().
 format({Status, Checks}) ->
-    Last = case Status of ok -> "No problem found.\n"; problems -> "The program does not serve.\n" end,
+    Last = case [Name || #{check := Name, status := problem} <- Checks, Name =/= policy] of
+        _ when Status =:= ok -> "No problem found.\n";
+        [] -> "The program serves, but not by the policy of the file.\n";
+        _ -> "The program does not serve.\n"
+    end,
     unicode:characters_to_binary([[line(Check) || Check <- Checks], Last]).
 
 line(#{check := Name, status := Status, message := Message} = Check) ->
@@ -62,21 +80,22 @@ report(Checks) ->
     Problems = [Check || #{status := problem} = Check <- Checks],
     {case Problems of [] -> ok; _ -> problems end, Checks}.
 
-role(Role, Config) ->
+role(Role, Config, Running) ->
     Status = portcullis_host:status(),
     case portcullis_program:find(Role, Config) of
         {error, {no_program, Tried}} -> [not_found(Tried) | host(Role, Status, Config)];
         {ok, Program, Source} ->
             Permission = may_execute(Program, Status),
             lists:append([[found(Program, Source, Config)], Permission, mount(Program, Config), host(Role, Status, Config),
-                          started(Permission, Program, Source, Role, Config)])
+                          started(Permission, Program, Source, Role, Config, Running)])
     end.
 
 %% A file that may not be executed is explained already; the trial would only say it again, and vaguely.
-started([#{status := problem}], _, _, _, _) -> [];
-started(_, Program, Source, Role, Config) ->
-    Args = portcullis_program:args(Role, Source, Config),
-    implied(privileged(Config), [of_role(Role, Config, Check) || Check <- trial(Program, Args, Config)]).
+started([#{status := problem}], _, _, _, _, _) -> [];
+started(_, Program, Source, Role, Config, Running) ->
+    Outcome = trial(Program, portcullis_program:args(Role, Source, Config), Config),
+    implied(privileged(Config), [of_role(Role, Config, Check) || Check <- outcome(Outcome, Program)])
+        ++ policy(Outcome, Running).
 
 of_role(Role, #{roles := [_, _]}, #{check := start, message := Message} = Check) ->
     Check#{message := text("role ~s: ~ts", [Role, Message])};
@@ -196,8 +215,8 @@ trial(Program, Args, #{hello_timeout := Timeout}) ->
     receive
         {Tag, Outcome} ->
             true = erlang:demonitor(Monitor, [flush]),
-            outcome(Outcome, Program);
-        {'DOWN', Monitor, process, Pid, Reason} -> outcome({failed, Reason}, Program)
+            Outcome;
+        {'DOWN', Monitor, process, Pid, Reason} -> {failed, Reason}
     end.
 
 %% Without `{packet, 4}', and with what it says to a terminal: a loader that misses a library says so in plain text, of
@@ -269,6 +288,18 @@ ended(137, _) -> {<<"it was killed (SIGKILL)">>, <<"journalctl -k | grep -i oom"
 ended(159, _) -> {<<"it was killed for a forbidden system call">>, <<"sudo ausearch -m SECCOMP">>};
 ended(Status, Program) ->
     {text("it ended with status ~p and without a word", [Status]), text("sudo ~ts doctor", [Program])}.
+
+%% The policy that the trial has read, beside that of the program that runs.
+policy({ok, {hello, #{policy := Policy}}}, Running) when Running =:= undefined; Running =:= Policy -> [];
+policy({ok, {hello, #{policy := Policy}}}, Running) ->
+    [problem(policy, text("the running program has another policy than the file: it has ~ts, the file ~ts",
+                          [digest(Running), digest(Policy)]),
+             <<"restart the application; in a shell: portcullis:stop(SERVER), portcullis:start_link(OPTIONS)">>)];
+policy(_, _) -> [].
+
+%% As much as tells two of them apart.
+digest(<<"sha256:", Digits:?DIGITS/binary, _/binary>>) -> Digits;
+digest(Name) -> Name.
 
 %% --- shapes ---------------------------------------------------------------------------------------------------------
 

@@ -83,7 +83,8 @@ denied(Rule, Hint) ->
         {match, [File, Section, Line]} ->
             ["The policy does not grant ", Rule, ". In ", File, ", under ", Section, ", this line would:",
              portcullis_fix:block(<<Section/binary, "\n", Line/binary>>), "To check the file, before the "
-             "application is restarted:", portcullis_fix:block(portcullis_fix:policy_check())];
+             "application is restarted:", portcullis_fix:block(portcullis_fix:policy_check()),
+             "If the line is there already, restart the application: a port reads the file when it starts."];
         nomatch -> io_lib:format("The policy does not grant ~ts: ~ts", [Rule, sentence(Hint)])
     end.
 
