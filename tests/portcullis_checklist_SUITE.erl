@@ -15,7 +15,7 @@ suite() ->
 all() ->
     [parse_sockets, parse_sockets_mapped, parse_sockets_garbage, parse_many_sockets, open_addresses, ranges, measured,
      names_of_capabilities, names_of_the_kernel, sets_of_names, unexpected_holders,
-     policy, log, core_dumps, confinement, installed, checks_of_distribution, checks_of_processes, checks_of_cookies].
+     policy, misnamed_policy, log, core_dumps, confinement, installed, checks_of_distribution, checks_of_processes, checks_of_cookies].
 
 %% --- parsers --------------------------------------------------------------------------------------------------------
 
@@ -147,7 +147,22 @@ policy(Config) ->
      || {Mode, Expected} <- [{8#600, ok}, {8#644, ok}, {8#755, ok}, {8#664, problem}, {8#646, problem}, {8#602, problem}]],
     ?assertMatch(#{status := problem}, portcullis_checklist:policy("/p", {ok, Info#file_info{uid = 1}})),
     #{fix := Fix} = Check("/nonexistent/policy.toml"),
-    ?assertEqual(<<"sudo install -D -o root -g root -m 0644 priv/policy.toml /nonexistent/policy.toml">>, Fix).
+    ["sudo", "install", "-D", "-m", "0644", Example, "/nonexistent/policy.toml"]
+        = string:lexemes(unicode:characters_to_list(Fix), " "),
+    ?assertEqual({true, absolute}, {filelib:is_regular(Example), filename:pathtype(Example)}).
+
+%% A name with a mistake in it is one more way to have no policy.
+misnamed_policy(Config) ->
+    Folder = filename:join(proplists:get_value(priv_dir, Config), "etc"),
+    ok = filelib:ensure_path(Folder),
+    Says = fun() ->
+                   #{message := Message} = portcullis_checklist:policy(filename:join(Folder, "policy.toml"), {error, enoent}),
+                   lists:last(string:split(Message, ": "))
+           end,
+    ?assertEqual(<<"without it only what every user may see is answered">>, Says()),
+    [_ = file(Config, filename:join("etc", Name), "", 8#644) || Name <- ["policy.tml", "Policy.toml", "policy.toml~"]],
+    ?assertEqual(<<"without it only what every user may see is answered; in that folder, and not read: "
+                   "\"Policy.toml\"; \"policy.tml\"">>, iolist_to_binary(Says())).
 
 log(Config) ->
     Status = fun(File) -> #{status := Status} = portcullis_checklist:log(File), Status end,

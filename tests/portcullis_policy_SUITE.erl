@@ -10,7 +10,7 @@ suite() ->
     [{timetrap, {seconds, 60}}].
 
 all() ->
-    [holds_nothing, what_every_user_sees, default_items, denied, denied_in_conditions, errors_show_the_line, own_processes].
+    [holds_nothing, what_every_user_sees, default_items, denied, denied_in_conditions, errors_show_the_line, own_processes, doctor].
 
 init_per_suite(Config) ->
     case file:read_file_info("/etc/portcullis/policy.toml") of
@@ -84,6 +84,15 @@ own_processes(_) ->
     Own = list_to_integer(os:getpid()),
     ?assertMatch({error, {denied_by_policy, _, _}}, portcullis:process(policy_suite, Own, [exe])),
     ?assertMatch({ok, #{comm := _}}, portcullis:process(policy_suite, Own, [comm])).
+
+%% Once, whatever says it, and with what mends it.
+doctor(_) ->
+    [begin
+         {_, Checks} = Report,
+         [#{status := warning, message := Message, fix := Fix}] = [Check || #{check := policy_file} = Check <- Checks],
+         ?assertMatch(<<"no /etc/portcullis/policy.toml: without it only what every user may see", _/binary>>, Message),
+         ?assertMatch({match, _}, re:run(Fix, "^sudo install -D -m 0644 /.*policy.toml /etc/portcullis/policy.toml$"))
+     end || Report <- [portcullis:doctor(policy_suite), portcullis:checkup(policy_suite)]].
 
 process(Items) ->
     portcullis:process(policy_suite, 1, Items).

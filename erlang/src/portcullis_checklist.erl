@@ -3,7 +3,7 @@
 -module(portcullis_checklist).
 
 -export([user/2, no_server/0, restarts/1, holders/1, distribution/3, cookies/2]).
--export([host/0, policy/2, log/1, core_dumps/2, confinement/2, installed/4]).
+-export([host/0, policy/2, no_policy/0, log/1, core_dumps/2, confinement/2, installed/4]).
 
 -include_lib("kernel/include/file.hrl").
 
@@ -197,11 +197,29 @@ policy(File, {ok, #file_info{type = regular, uid = Uid, mode = Mode}}) ->
 policy(File, {ok, #file_info{}}) ->
     problem(policy_file, text("~ts is not a file", [File]), text("ls -ld ~ts", [File]));
 policy(File, {error, enoent}) ->
-    warning(policy_file, text("no ~ts: without it only what every user may see is answered", [File]),
-            text("sudo install -D -o root -g root -m 0644 priv/policy.toml ~ts", [File]));
+    warning(policy_file, text("no ~ts: without it only what every user may see is answered~ts", [File, misnamed(File)]),
+            portcullis_fix:policy(File));
 policy(File, {error, Why}) ->
     warning(policy_file, text("~ts cannot be looked at: ~ts", [File, file:format_error(Why)]),
             text("namei -l ~ts", [File])).
+
+%% What the doctor says of a program that found none. The same check: the checkup says it once.
+-spec no_policy() -> portcullis_doctor:check().
+no_policy() ->
+    policy(?POLICY, {error, enoent}).
+
+%% What may have been meant to be the policy.
+misnamed(File) ->
+    case file:list_dir_all(filename:dirname(File)) of
+        {ok, Names} ->
+            case [io_lib:format("~0tp", [Name]) || Name <- lists:sort(Names), is_like_policy(Name)] of
+                [] -> "";
+                Like -> io_lib:format("; in that folder, and not read: ~ts", [few(Like)])
+            end;
+        {error, _} -> ""
+    end.
+
+is_like_policy(Name) -> lists:member(filename:extension(Name), [".toml", ".tml", <<".toml">>, <<".tml">>]).
 
 %% Where syslog(3) writes to. Whether somebody reads it cannot be seen from here.
 -spec log(file:filename_all()) -> portcullis_doctor:check().

@@ -61,9 +61,11 @@
 -spec run(portcullis:server() | [portcullis:option()] | map()) -> portcullis_doctor:report().
 run(ServerOrOptions) ->
     {_, Doctor} = portcullis:doctor(ServerOrOptions),
-    Checks = lists:append([Doctor, portcullis_checklist:user(Doctor, portcullis_host:status()),
-                           of_server(server(ServerOrOptions)), distribution(),
-                           portcullis_checklist:cookies(is_alive(), cookie_files()), portcullis_checklist:host()]),
+    Found = lists:append([Doctor, portcullis_checklist:user(Doctor, portcullis_host:status()),
+                          of_server(server(ServerOrOptions)), distribution(),
+                          portcullis_checklist:cookies(is_alive(), cookie_files()), portcullis_checklist:host()]),
+    %% What the doctor finds of the host is found again.
+    Checks = lists:uniq(Found),
     {case [Check || #{status := problem} = Check <- Checks] of [] -> ok; _ -> problems end, Checks}.
 
 %% The server that options are of is asked what only a server knows.

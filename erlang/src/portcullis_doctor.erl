@@ -289,13 +289,16 @@ ended(159, _) -> {<<"it was killed for a forbidden system call">>, <<"sudo ausea
 ended(Status, Program) ->
     {text("it ended with status ~p and without a word", [Status]), text("sudo ~ts doctor", [Program])}.
 
-%% The policy that the trial has read, beside that of the program that runs.
-policy({ok, {hello, #{policy := Policy}}}, Running) when Running =:= undefined; Running =:= Policy -> [];
 policy({ok, {hello, #{policy := Policy}}}, Running) ->
+    restart(Policy, Running) ++ [portcullis_checklist:no_policy() || Policy =:= <<"none">>];
+policy(_, _) -> [].
+
+%% The policy that the trial has read, beside that of the program that runs.
+restart(Policy, Running) when Running =:= undefined; Running =:= Policy -> [];
+restart(Policy, Running) ->
     [problem(policy, text("the running program has another policy than the file: it has ~ts, the file ~ts",
                           [digest(Running), digest(Policy)]),
-             <<"restart the application; in a shell: portcullis:stop(SERVER), portcullis:start_link(OPTIONS)">>)];
-policy(_, _) -> [].
+             <<"restart the application; in a shell: portcullis:stop(SERVER), portcullis:start_link(OPTIONS)">>)].
 
 %% As much as tells two of them apart.
 digest(<<"sha256:", Digits:?DIGITS/binary, _/binary>>) -> Digits;

@@ -2,7 +2,7 @@
 %% not in their folder.
 -module(portcullis_fix).
 
--export([install/0, build/0, policy_check/0, join/3, forbidden/1, absolute/1, absolute/2, block/1]).
+-export([install/0, build/0, policy/1, policy_check/0, join/3, forbidden/1, absolute/1, absolute/2, block/1]).
 
 -include_lib("kernel/include/file.hrl").
 
@@ -23,6 +23,16 @@ build() ->
     case sources() of
         none -> <<"sh scripts/build-port.sh   # from the source of portcullis">>;
         Folder -> absolute(<<"sh scripts/build-port.sh">>, Folder)
+    end.
+
+%% The commented example, as the policy.
+-spec policy(file:filename_all()) -> binary().
+policy(File) ->
+    case sources() of
+        none -> text("sudo install -D -m 0644 priv/policy.toml ~ts   # from the source of portcullis", [File]);
+        Folder ->
+            Example = quoted(unicode:characters_to_binary(filename:join([Folder, "priv", "policy.toml"]))),
+            text("sudo install -D -m 0644 ~ts ~ts", [Example, File])
     end.
 
 %% Either program reads the whole policy.
