@@ -9,7 +9,7 @@ suite() ->
 
 all() ->
     [healthy, of_a_server, forgotten_restart, missing, not_executable, forbidden_file, forbidden_folder, wrong_program, silent_program,
-     talking_program, wrong_architecture, wrong_option, net_role, groups_that_can_do_more, absolute_fixes, printed,
+     talking_program, wrong_architecture, wrong_option, net_role, groups_that_can_do_more, install_commands, fixes_for_root, absolute_fixes, printed,
      without_capabilities, no_new_privs, broken_installations, report_is_text, parse_status, parse_mounts,
      parse_names, errors_are_sentences, denial_is_a_line, missing_program_is_a_command, typing_mistakes].
 
@@ -127,13 +127,40 @@ net_role(_) ->
 
 %% Nobody is to be put into the group root for a file that was installed with it.
 groups_that_can_do_more(_) ->
-    Joins = fun(Gid, Group) -> nomatch =/= string:find(portcullis_fix:join(Gid, Group, <<"erl">>), "usermod") end,
+    Joins = fun(Gid, Group) -> nomatch =/= string:find(portcullis_fix:join(proc, Gid, Group, <<"erl">>), "usermod") end,
     ?assertEqual([false, false, false, false, true],
                  [Joins(Gid, Group) || {Gid, Group} <- [{0, <<"root">>}, {42, <<"x">>}, {998, <<"docker">>},
                                                         {999, <<"sudo">>}, {900, <<"app">>}]]),
     ?assertEqual(<<"sudo usermod -aG app erl   # then log in again and restart the BEAM">>,
-                 portcullis_fix:join(900, <<"app">>, <<"erl">>)),
-    ?assertNotEqual(nomatch, string:find(portcullis_fix:join(0, <<"root">>, <<"erl">>), "install.sh --group YOURGROUP")).
+                 portcullis_fix:join(proc, 900, <<"app">>, <<"erl">>)),
+    Install = portcullis_fix:join(net, 0, <<"root">>, <<"erl">>),
+    ?assertMatch({match, _}, re:run(Install, "install.sh --group \\w+ --role net")).
+
+%% The program of the role that lacks one, for the group that may start the other.
+install_commands(_) ->
+    Command = fun portcullis_fix:install_command/2,
+    ?assertEqual(<<"sudo sh scripts/install.sh --group YOURGROUP">>, Command([proc], [])),
+    ?assertEqual(<<"sudo sh scripts/install.sh --group YOURGROUP --role net">>, Command([net], [])),
+    ?assertEqual(<<"sudo sh scripts/install.sh --group YOURGROUP --role proc,net">>, Command([proc, net], [0])),
+    ?assertEqual(<<"sudo sh scripts/install.sh --group 4000000 --role net">>, Command([net], [0, 4000000, 4000001])),
+    Missing = fun(Roles) ->
+                      {problems, Checks} = portcullis:doctor(options(#{path => "/nonexistent", roles => Roles})),
+                      [Fix || #{check := program, fix := Fix} <- Checks]
+              end,
+    [?assertMatch({Roles, {match, _}}, {Roles, re:run(Fix, Shape)})
+     || {Roles, Shape} <- [{[proc], "--group \\w+($|   #)"}, {[net], "--role net($|   #)"}, {[proc, net], "--role proc,net($|   #)"}],
+        Fix <- Missing(Roles)],
+    Text = portcullis:format_error({down, {no_program, [{"/x/portcullis-net", installed, enoent}]}}),
+    ?assertNotEqual(nomatch, string:find(Text, " --role net")).
+
+%% What an ordinary user can change is not for root to run without a look.
+fixes_for_root(Config) ->
+    Folder = proplists:get_value(priv_dir, Config),
+    Comment = "   # root runs what is in that folder: use a checkout of root's",
+    Says = fun(Fix, Where) -> nomatch =/= string:find(portcullis_fix:absolute(Fix, Where), Comment) end,
+    Install = portcullis_fix:install_command([proc], []),
+    ?assertEqual([os:cmd("id -u") =/= "0\n", false, false],
+                 [Says(Install, Folder), Says(Install, "/usr"), Says(<<"sh scripts/build-port.sh">>, Folder)]).
 
 absolute_fixes(_) ->
     Fix = <<"sudo sh scripts/install.sh --group YOURGROUP">>,
@@ -143,7 +170,7 @@ absolute_fixes(_) ->
                  portcullis_fix:absolute(<<"sudo sh scripts/install.sh">>, "/a b")),
     ?assertEqual(<<"sudo setcap X /p">>, portcullis_fix:absolute(<<"sudo setcap X /p">>, "/opt/p")),
     %% This build is linked to its sources.
-    ["sudo", "sh", Script | _] = string:lexemes(unicode:characters_to_list(portcullis_fix:install()), " "),
+    ["sudo", "sh", Script | _] = string:lexemes(unicode:characters_to_list(portcullis_fix:install([proc])), " "),
     ?assert(filelib:is_regular(Script)),
     ?assertEqual(Script, filename:absname(Script)).
 

@@ -83,7 +83,7 @@ report(Checks) ->
 role(Role, Config, Running) ->
     Status = portcullis_host:status(),
     case portcullis_program:find(Role, Config) of
-        {error, {no_program, Tried}} -> [not_found(Tried) | host(Role, Status, Config)];
+        {error, {no_program, Tried}} -> [not_found(Tried, Config) | host(Role, Status, Config)];
         {ok, Program, Source} ->
             Permission = may_execute(Program, Status),
             lists:append([[found(Program, Source, Config)], Permission, mount(Program, Config), host(Role, Status, Config),
@@ -94,7 +94,7 @@ role(Role, Config, Running) ->
 started([#{status := problem}], _, _, _, _, _) -> [];
 started(_, Program, Source, Role, Config, Running) ->
     Outcome = trial(Program, portcullis_program:args(Role, Source, Config), Config),
-    implied(privileged(Config), [of_role(Role, Config, Check) || Check <- outcome(Outcome, Program)])
+    implied(privileged(Config), [of_role(Role, Config, Check) || Check <- outcome(Outcome, Program, Role)])
         ++ policy(Outcome, Running).
 
 of_role(Role, #{roles := [_, _]}, #{check := start, message := Message} = Check) ->
@@ -107,13 +107,16 @@ implied(false, Checks) -> [Check || #{check := start} = Check <- Checks].
 
 %% --- the file -------------------------------------------------------------------------------------------------------
 
-not_found([{File, _, other_role}]) ->
+not_found([{File, _, other_role}], _) ->
     problem(program, text("~ts is the program of another role", [File]),
             text("name the folder that has both: ~ts", [filename:dirname(File)]));
-not_found(Tried) ->
+not_found(Tried, #{roles := Roles} = Config) ->
     Looked = text("no program: ~ts", [lists:join("; ", [[File, ": ", why(Why)] || {File, _, Why} <- Tried])]),
     case [File || {File, _, eacces} <- Tried] of
-        [] -> problem(program, Looked, portcullis_fix:install());
+        [] ->
+            %% One command for all that is missing.
+            Missing = [Role || Role <- Roles, {error, _} <- [portcullis_program:find(Role, Config)]],
+            problem(program, Looked, portcullis_fix:install(Missing));
         [File | _] ->
             {Message, Fix} = portcullis_fix:forbidden(File),
             problem(program, text("~ts: ~ts", [Looked, Message]), Fix)
@@ -146,7 +149,7 @@ forbidden(Program, Mode, Owner, Gid, Uid) ->
     Fix = case lists:member(User, portcullis_host:members(Gid)) of
         _ when Uid =:= Owner; Mode band 8#010 =:= 0 -> text("sudo chmod 0750 ~ts", [Program]);
         true -> text("log in again and restart the BEAM: ~ts is in group ~ts, this BEAM is older", [User, Group]);
-        false -> portcullis_fix:join(Gid, Group, User)
+        false -> portcullis_fix:join(portcullis_fix:role_of(Program), Gid, Group, User)
     end,
     problem(permission, Message, Fix).
 
@@ -245,48 +248,49 @@ first(Port, Sofar, Deadline) ->
     after max(0, Deadline - erlang:monotonic_time(millisecond)) -> silent
     end.
 
-outcome({ok, {hello, #{protocol := {Min, Max}} = Hello}}, _) when Min =< 1, Max >= 1 ->
+outcome({ok, {hello, #{protocol := {Min, Max}} = Hello}}, _, Role) when Min =< 1, Max >= 1 ->
     Missing = maps:get(missing, Hello, []),
     [good(start, text("version ~ts, policy ~ts, capabilities ~0p",
                       [maps:get(version, Hello, <<"?">>), maps:get(policy, Hello, <<"?">>),
                        maps:get(capabilities, Hello, [])]))]
         ++ [warning(capabilities, text("the program lacks ~0p: what needs that is not answered", [Missing]),
-                    portcullis_fix:install()) || Missing =/= []]
+                    portcullis_fix:install([Role])) || Missing =/= []]
         ++ [warning(finding, Message, portcullis_fix:absolute(Fix))
             || #{message := Message, fix := Fix} <- maps:get(findings, Hello, [])];
-outcome({ok, {hello, Hello}}, _) ->
+outcome({ok, {hello, Hello}}, _, Role) ->
     [problem(start, text("it speaks protocol ~0p, this client 1", [maps:get(protocol, Hello, unknown)]),
-             portcullis_fix:install())];
-outcome({ok, {refused, #{message := Message, fix := Fix}}}, _) -> [problem(start, Message, portcullis_fix:absolute(Fix))];
-outcome({exit_status, Status}, Program) -> [problem(start, Message, Fix) || {Message, Fix} <- [ended(Status, Program)]];
-outcome({silent, Timeout}, _) ->
+             portcullis_fix:install([Role]))];
+outcome({ok, {refused, #{message := Message, fix := Fix}}}, _, _) -> [problem(start, Message, portcullis_fix:absolute(Fix))];
+outcome({exit_status, Status}, Program, Role) ->
+    [problem(start, Message, Fix) || {Message, Fix} <- [ended(Status, Program, Role)]];
+outcome({silent, Timeout}, _, _) ->
     [problem(start, text("no hello within ~p ms: it hangs", [Timeout]),
              <<"check that the path names portcullis and not a wrapper script; raise hello_timeout on a slow host">>)];
-outcome({text, Text}, _) ->
+outcome({text, Text}, _, _) ->
     [problem(start, text("it writes text where frames belong: ~0tp", [binary:part(Text, 0, min(200, byte_size(Text)))]),
              portcullis_fix:build())];
-outcome({failed, Reason}, _) ->
+outcome({failed, Reason}, _, _) ->
     [problem(start, text("it could not be started: ~0tp", [Reason]), <<"check the path and its mode">>)];
-outcome(_, _) ->
+outcome(_, _, Role) ->
     [problem(start, <<"what it says is not the protocol of portcullis">>,
-             portcullis_fix:install())].
+             portcullis_fix:install([Role]))].
 
 %% It ended without a word. Statuses below 126 are what execve(2) said: erl_child_setup passes the errno on.
-ended(1, _) ->
+ended(1, _, Role) ->
     {<<"the kernel refused to start it (EPERM): its file wants capabilities that the bounding set lacks">>,
      %% It sets =p instead of =ep, so that the program can say what is missing.
-     portcullis_fix:install()};
-ended(2, _) -> {<<"its loader is not on this host (ENOENT): built for another libc">>, portcullis_fix:build()};
-ended(8, _) -> {<<"built for another architecture (ENOEXEC)">>, portcullis_fix:build()};
-ended(13, Program) ->
+     portcullis_fix:install([Role])};
+ended(2, _, _) -> {<<"its loader is not on this host (ENOENT): built for another libc">>, portcullis_fix:build()};
+ended(8, _, _) -> {<<"built for another architecture (ENOEXEC)">>, portcullis_fix:build()};
+ended(13, Program, _) ->
     {<<"it may not be executed (EACCES): its mode, or a file system mounted noexec">>,
      text("namei -l ~ts; findmnt -T ~ts", [Program, Program])};
-ended(Status, _) when Status =:= 126; Status =:= 127 ->
+ended(Status, _, _) when Status =:= 126; Status =:= 127 ->
     {text("it could not be loaded (status ~p): a library of another version", [Status]),
      portcullis_fix:build()};
-ended(137, _) -> {<<"it was killed (SIGKILL)">>, <<"journalctl -k | grep -i oom">>};
-ended(159, _) -> {<<"it was killed for a forbidden system call">>, <<"sudo ausearch -m SECCOMP">>};
-ended(Status, Program) ->
+ended(137, _, _) -> {<<"it was killed (SIGKILL)">>, <<"journalctl -k | grep -i oom">>};
+ended(159, _, _) -> {<<"it was killed for a forbidden system call">>, <<"sudo ausearch -m SECCOMP">>};
+ended(Status, Program, _) ->
     {text("it ended with status ~p and without a word", [Status]), text("sudo ~ts doctor", [Program])}.
 
 policy({ok, {hello, #{policy := Policy}}}, Running) ->

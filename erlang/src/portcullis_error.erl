@@ -93,11 +93,11 @@ unsupported([What]) -> io_lib:format("This program does not have ~ts; update it,
 
 down({no_program, [{File, _, other_role}]}) ->
     io_lib:format("~ts is the program of another role. Name the folder that has both: ~ts.", [File, filename:dirname(File)]);
-down({no_program, Tried}) ->
+down({no_program, [{First, _, _} | _] = Tried}) ->
     Looked = lists:join(", ", [[File, ": ", posix(Why)] || {File, _, Why} <- Tried]),
     case [File || {File, _, eacces} <- Tried] of
         [] ->
-            [absent(Tried), " (", Looked, "). To install it:", portcullis_fix:block(portcullis_fix:install()),
+            [absent(Tried), " (", Looked, "). To install it:", portcullis_fix:block(portcullis_fix:install([portcullis_fix:role_of(First)])),
              "For development, the server can be started with {unprivileged, true}. ", ?DOCTOR];
         [File | _] ->
             {Message, Fix} = portcullis_fix:forbidden(File),

@@ -2,7 +2,8 @@
 %% not in their folder.
 -module(portcullis_fix).
 
--export([install/0, build/0, policy/1, policy_check/0, join/3, forbidden/1, absolute/1, absolute/2, block/1]).
+-export([install/1, install_command/2, role_of/1, build/0, policy/1, policy_check/0, join/4, forbidden/1, absolute/1,
+         absolute/2, block/1]).
 
 -include_lib("kernel/include/file.hrl").
 
@@ -10,12 +11,32 @@
 -define(GREAT_GROUPS, [<<"root">>, <<"sudo">>, <<"wheel">>, <<"adm">>, <<"shadow">>, <<"docker">>, <<"disk">>, <<"lxd">>]).
 -define(STATIC_GIDS, 100).
 
-%% Only the administrator knows the group, which is what decides who may start the program.
--spec install() -> binary().
-install() ->
+-spec install([portcullis_opts:role(), ...]) -> binary().
+install(Roles) ->
+    {ok, Config} = portcullis_opts:server([]),
+    Installed = [File || Role <- [proc, net], {File, installed, ok} <- portcullis_program:candidates(Role, Config)],
+    Command = install_command(Roles, [Gid || File <- Installed,
+                                             {ok, #file_info{gid = Gid}} <- [file:read_file_info(File, [raw])]]),
     case sources() of
-        none -> <<"sudo sh scripts/install.sh --group YOURGROUP   # from the source of portcullis">>;
-        Folder -> absolute(<<"sudo sh scripts/install.sh --group YOURGROUP">>, Folder)
+        none -> <<Command/binary, "   # from the source of portcullis">>;
+        Folder -> absolute(Command, Folder)
+    end.
+
+%% Only the administrator knows the group, which is what decides who may start the program; once one is installed, its
+%% group says it. The installer looks at the file of the same role alone.
+-spec install_command([portcullis_opts:role(), ...], [non_neg_integer()]) -> binary().
+install_command(Roles, Gids) ->
+    Known = [Name || Gid <- Gids, Name <- [portcullis_host:group_name(Gid)], not is_great(Gid, Name)],
+    Group = hd(Known ++ [<<"YOURGROUP">>]),
+    text("sudo sh scripts/install.sh --group ~ts~ts",
+         [Group, [[" --role ", lists:join(",", [atom_to_list(Role) || Role <- Roles])] || Roles =/= [proc]]]).
+
+%% Whose program a file is, by its name. In doubt it is what the installer would make without a word.
+-spec role_of(file:filename_all()) -> portcullis_opts:role().
+role_of(File) ->
+    case unicode:characters_to_list(filename:basename(File)) of
+        "portcullis-net" -> net;
+        _ -> proc
     end.
 
 -spec build() -> binary().
@@ -43,12 +64,15 @@ policy_check() ->
     text("~ts policy check", [hd(Found ++ ["portcullis-proc"])]).
 
 %% Who may start the program is who is in the group of its file. Where that group can do more, the file is given another.
--spec join(non_neg_integer(), binary(), binary()) -> binary().
-join(Gid, Group, User) ->
-    case Gid < ?STATIC_GIDS orelse lists:member(Group, ?GREAT_GROUPS) of
-        true -> install();
+-spec join(portcullis_opts:role(), non_neg_integer(), binary(), binary()) -> binary().
+join(Role, Gid, Group, User) ->
+    case is_great(Gid, Group) of
+        true -> install([Role]);
         false -> <<"sudo usermod -aG ", Group/binary, " ", User/binary, "   # then log in again and restart the BEAM">>
     end.
+
+is_great(Gid, Group) ->
+    Gid < ?STATIC_GIDS orelse lists:member(Group, ?GREAT_GROUPS).
 
 %% Why a file cannot be reached or executed, and what mends it. The home of a user is not opened to all for it.
 -spec forbidden(file:filename_all()) -> {Message :: unicode:chardata(), binary()}.
@@ -63,7 +87,7 @@ forbidden(File) ->
             end,
             {text("folder ~ts~ts lets this user not pass", [Folder, mode(Folder)]),
              case Home of
-                 true -> install();
+                 true -> install([role_of(File)]);
                  false -> text("sudo chmod 0755 ~ts", [Folder])
              end}
     end.
@@ -85,10 +109,22 @@ absolute(Fix) ->
 -spec absolute(binary(), file:filename_all() | none) -> binary().
 absolute(Fix, none) -> Fix;
 absolute(Fix, Folder) ->
-    lists:foldl(fun(Script, Text) ->
-                        Path = quoted(unicode:characters_to_binary(filename:join(Folder, Script))),
-                        binary:replace(Text, <<"sh ", Script/binary>>, <<"sh ", Path/binary>>, [global])
-                end, Fix, [<<"scripts/install.sh">>, <<"scripts/build-port.sh">>]).
+    Absolute = lists:foldl(fun(Script, Text) ->
+                                   Path = quoted(unicode:characters_to_binary(filename:join(Folder, Script))),
+                                   binary:replace(Text, <<"sh ", Script/binary>>, <<"sh ", Path/binary>>, [global])
+                           end, Fix, [<<"scripts/install.sh">>, <<"scripts/build-port.sh">>]),
+    case binary:match(Fix, <<"sudo sh scripts/">>) of
+        nomatch -> Absolute;
+        _ -> <<Absolute/binary, (of_somebody(Folder))/binary>>
+    end.
+
+%% Whoever can write there decides what root runs.
+of_somebody(Folder) ->
+    case file:read_file_info(Folder, [raw]) of
+        {ok, #file_info{uid = Uid}} when Uid =/= 0 ->
+            <<"   # root runs what is in that folder: use a checkout of root's">>;
+        _ -> <<>>
+    end.
 
 %% A command alone on its lines, to be copied.
 -spec block(binary()) -> nonempty_binary().
