@@ -246,6 +246,20 @@ checks_of_processes(_) ->
     ?assertMatch(<<"ps -o pid,user,args -p 7,8 ", _/binary>>, Fix),
     ?assertMatch([#{status := ok}], portcullis_checklist:holders({ok, []})),
     ?assertMatch([#{status := warning, fix := _}], portcullis_checklist:holders({error, {down, stuck}})),
+    %% What is lost is another thing than what was never there.
+    Restarts = fun(Error) ->
+                       [Check] = portcullis_checklist:restarts(#{net => #{state => backoff, downs => 4, error => Error}}),
+                       Check
+               end,
+    #{message := NotThere, fix := Install} = Restarts({down, {no_program, [{"/x/portcullis-net", installed, enoent}]}}),
+    ?assertEqual(<<"the program of role net does not run. There is no program to start "
+                   "(/x/portcullis-net: no such file or directory (enoent))">>, NotThere),
+    ?assertNotEqual(nomatch, string:find(Install, "--role net")),
+    [?assertMatch({Error, nomatch}, {Error, re:run(maps:values(maps:with([message, fix], Restarts(Error))), "lost|journalctl")})
+     || Error <- [{down, {open, "/x", eacces}}, {down, {no_program, [{"/x", path, eacces}]}},
+                  {refused, #{message => <<"m">>, fix => <<"f">>}}]],
+    ?assertMatch(#{message := <<"the program of role net was lost 4 times. ", _/binary>>, fix := <<"journalctl ", _/binary>>},
+                 Restarts({down, {exit_status, 137}})),
     Root = #{uid => 0, groups => [0], no_new_privs => false, bounding => 0},
     ?assertMatch([#{status := problem}], portcullis_checklist:user([], Root)),
     ?assertMatch([#{status := ok}], portcullis_checklist:user([], Root#{uid := 7})),

@@ -11,7 +11,7 @@ all() ->
     [healthy, of_a_server, forgotten_restart, missing, not_executable, forbidden_file, forbidden_folder, wrong_program, silent_program,
      talking_program, wrong_architecture, wrong_option, net_role, groups_that_can_do_more, install_commands, fixes_for_root, absolute_fixes, printed,
      without_capabilities, no_new_privs, broken_installations, report_is_text, parse_status, parse_mounts,
-     parse_names, errors_are_sentences, denial_is_a_line, missing_program_is_a_command, typing_mistakes].
+     parse_names, errors_are_sentences, denial_is_a_line, doctor_is_named, missing_program_is_a_command, typing_mistakes].
 
 healthy(_) ->
     {ok, Checks} = portcullis:doctor(options()),
@@ -284,8 +284,7 @@ errors_are_sentences(_) ->
          ?assert(binary:first(Text) >= $A andalso binary:first(Text) =< $Z),
          ?assertEqual({Error, nomatch}, {Error, binary:match(Text, [<<"\e">>, <<0>>])})
      end || Error <- Errors],
-    Mended = <<"The program refuses to serve: the mode is 0755. To mend it:\n    chmod 0750 X\n"
-               "portcullis_doctor:print() says more.">>,
+    Mended = <<"The program refuses to serve: the mode is 0755. To mend it:\n    chmod 0750 X\n">>,
     ?assertEqual(Mended, portcullis:format_error({refused, Refused})),
     %% As a supervisor and a shell have it.
     [?assertEqual(Mended, portcullis:format_error(Wrapped))
@@ -305,6 +304,14 @@ denial_is_a_line(_) ->
     %% What is not of that shape is shown as it is.
     ?assertEqual(<<"The policy does not grant files.links: it has 2 hard links.">>,
                  portcullis:format_error({denied_by_policy, <<"files.links">>, <<"it has 2 hard links">>})).
+
+%% The doctor is named where it says more than the text.
+doctor_is_named(_) ->
+    Named = fun(Reason) -> nomatch =/= string:find(portcullis:format_error({down, Reason}), "portcullis_doctor:print()") end,
+    ?assertEqual([false, false, false, true, true, true],
+                 [Named(Reason) || Reason <- [{no_program, [{"/x", path, enoent}]}, {no_program, [{"/x", path, eacces}]},
+                                              {refused, #{message => <<"m">>, fix => <<"f">>}}, {open, "/x", eacces},
+                                              hello_timeout, {protocol, malformed_frame}]]).
 
 %% A command is alone on its line, and can be copied.
 missing_program_is_a_command(_) ->

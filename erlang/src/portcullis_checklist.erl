@@ -40,7 +40,14 @@ restarts(Roles) ->
     [restarts(Role, Info) || {Role, Info} <- lists:sort(maps:to_list(Roles))].
 
 restarts(Role, #{downs := 0}) -> good(restarts, text("the program of role ~ts was never lost", [Role]));
-restarts(Role, #{downs := Downs} = Info) ->
+restarts(Role, #{error := Error} = Info) ->
+    case portcullis_error:cannot_start(Error) of
+        {ok, Message, Fix} -> warning(restarts, text("the program of role ~ts does not run. ~ts", [Role, Message]), Fix);
+        none -> lost(Role, Info)
+    end;
+restarts(Role, Info) -> lost(Role, Info).
+
+lost(Role, #{downs := Downs} = Info) ->
     Why = case Info of #{error := Error} -> [" ", portcullis_error:cause(Error)]; _ -> "" end,
     warning(restarts, text("the program of role ~ts was lost ~p times.~ts", [Role, Downs, Why]),
             <<"journalctl -k --grep 'oom|audit|seccomp'; ausearch -m SECCOMP">>).

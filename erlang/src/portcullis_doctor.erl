@@ -107,9 +107,9 @@ implied(false, Checks) -> [Check || #{check := start} = Check <- Checks].
 
 %% --- the file -------------------------------------------------------------------------------------------------------
 
-not_found([{File, _, other_role}], _) ->
-    problem(program, text("~ts is the program of another role", [File]),
-            text("name the folder that has both: ~ts", [filename:dirname(File)]));
+not_found([{_, _, other_role}] = Tried, _) ->
+    {ok, Message, Fix} = portcullis_error:cannot_start({down, {no_program, Tried}}),
+    problem(program, Message, Fix);
 not_found(Tried, #{roles := Roles} = Config) ->
     Looked = text("no program: ~ts", [lists:join("; ", [[File, ": ", why(Why)] || {File, _, Why} <- Tried])]),
     case [File || {File, _, eacces} <- Tried] of

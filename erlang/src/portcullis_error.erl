@@ -1,7 +1,7 @@
 %% @private Errors as sentences, with what mends them. A command stands alone on its lines, to be copied.
 -module(portcullis_error).
 
--export([format/1, cause/1, text/2]).
+-export([format/1, cause/1, cannot_start/1, text/2]).
 
 -define(DOCTOR, "portcullis_doctor:print() says more.").
 -define(CONDITIONS, "a value, a list of values, {min, N}, {max, N}, {range, Min, Max} or {prefix, Binary}").
@@ -53,7 +53,7 @@ text(esrch) -> "There is no such process, or its pid belongs to another one by n
 text(stale) -> "The file was closed when its program ended, and means nothing to the one that runs now; open it again.";
 text({refused, #{message := Message, fix := Fix}}) ->
     ["The program refuses to serve: ", sentence(Message), " To mend it:",
-     portcullis_fix:block(portcullis_fix:absolute(Fix)), ?DOCTOR];
+     portcullis_fix:block(portcullis_fix:absolute(Fix))];
 text({refused, Map}) -> io_lib:format("The program refuses to serve: ~0tp.", [Map]);
 text({down, Reason}) -> down(Reason);
 text({denied_by_policy, Rule, Hint}) -> denied(Rule, Hint);
@@ -91,17 +91,16 @@ denied(Rule, Hint) ->
 unsupported([What, Instead]) -> io_lib:format("There is no ~ts here: ~ts.", [plain(What), plain(Instead)]);
 unsupported([What]) -> io_lib:format("This program does not have ~ts; update it, or ask for less.", [plain(What)]).
 
-down({no_program, [{File, _, other_role}]}) ->
-    io_lib:format("~ts is the program of another role. Name the folder that has both: ~ts.", [File, filename:dirname(File)]);
-down({no_program, [{First, _, _} | _] = Tried}) ->
-    Looked = lists:join(", ", [[File, ": ", posix(Why)] || {File, _, Why} <- Tried]),
+down({no_program, [{_, _, other_role}]} = Reason) ->
+    {ok, Message, Fix} = cannot_start({down, Reason}),
+    io_lib:format("~ts. ~ts.", [Message, string:titlecase(Fix)]);
+down({no_program, Tried} = Reason) ->
+    {ok, Message, Fix} = cannot_start({down, Reason}),
     case [File || {File, _, eacces} <- Tried] of
         [] ->
-            [absent(Tried), " (", Looked, "). To install it:", portcullis_fix:block(portcullis_fix:install([portcullis_fix:role_of(First)])),
-             "For development, the server can be started with {unprivileged, true}. ", ?DOCTOR];
-        [File | _] ->
-            {Message, Fix} = portcullis_fix:forbidden(File),
-            ["The program cannot be started (", Looked, "): ", Message, ". To mend it:", portcullis_fix:block(Fix), ?DOCTOR]
+            [Message, ". To install it:", portcullis_fix:block(Fix),
+             "For development, the server can be started with {unprivileged, true}."];
+        _ -> [Message, ". To mend it:", portcullis_fix:block(Fix)]
     end;
 down({open, Program, Why}) ->
     io_lib:format("The program ~ts could not be started: ~ts. ~s", [Program, posix(Why), ?DOCTOR]);
@@ -123,6 +122,25 @@ down(noproc) -> "There is no such server; start one with portcullis:start_link/1
 down(stopped) -> "The server was stopped.";
 down({refused, _} = Refused) -> text(Refused);
 down(Reason) -> io_lib:format("The connection is down: ~0tp.", [Reason]).
+
+%% Why a program is not started and will not be by itself, and what mends it; for texts and for checks.
+-spec cannot_start(portcullis:error() | term()) -> {ok, Message :: binary(), Fix :: binary()} | none.
+cannot_start({down, {no_program, [{File, _, other_role}]}}) ->
+    {ok, text("~ts is the program of another role", [File]),
+     text("name the folder that has both: ~ts", [filename:dirname(File)])};
+cannot_start({down, {no_program, [{First, _, _} | _] = Tried}}) ->
+    Looked = lists:join(", ", [[File, ": ", posix(Why)] || {File, _, Why} <- Tried]),
+    case [File || {File, _, eacces} <- Tried] of
+        [] -> {ok, text("~ts (~ts)", [absent(Tried), Looked]), portcullis_fix:install([portcullis_fix:role_of(First)])};
+        [File | _] ->
+            {Message, Fix} = portcullis_fix:forbidden(File),
+            {ok, text("The program cannot be started (~ts): ~ts", [Looked, Message]), Fix}
+    end;
+cannot_start({down, {open, Program, Why}}) ->
+    {ok, text("The program ~ts could not be started: ~ts", [Program, posix(Why)]), <<"portcullis_doctor:print()">>};
+cannot_start({refused, #{message := Message, fix := Fix}}) ->
+    {ok, text("The program refuses to serve: ~ts", [Message]), portcullis_fix:absolute(Fix)};
+cannot_start(_) -> none.
 
 absent([{_, path, _}]) -> "Option path names a program that is not there; correct it, or leave it out";
 absent([{_, environment, _}]) ->
