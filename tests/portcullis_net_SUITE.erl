@@ -15,7 +15,7 @@ suite() ->
     [{timetrap, {seconds, 60}}].
 
 all() ->
-    [loopback, sizes, no_reply, denied_address, wrong_arguments, default_server, refusals_of_both_roles, granted_too,
+    [loopback, options_of_calls, sizes, no_reply, denied_address, wrong_arguments, default_server, refusals_of_both_roles, granted_too,
      credit, quiet_and_alive, takes_no_place, leaves_the_port_its_bound, subscriber_ends, unsubscribed, killed_port,
      stopped_server, not_accepted, too_many, no_request].
 
@@ -42,6 +42,23 @@ loopback(_) ->
      end || Address <- [{127, 0, 0, 1}, {0, 0, 0, 0, 0, 0, 0, 1}]],
     %% What is an IPv4 address inside is one.
     ?assertMatch({ok, #{address := {127, 0, 0, 1}}}, ping({0, 0, 0, 0, 0, 16#ffff, 16#7f00, 1}, #{})).
+
+%% As a list of pairs or as a map, wherever there are options.
+options_of_calls(_) ->
+    ?assertMatch({ok, #{size := 20}}, ping({127, 0, 0, 1}, [{timeout, 1000}, {size, 20}])),
+    {ok, Ref} = portcullis:subscribe(net_suite, audit, [{role, net}, {timeout, 1000}]),
+    denied(net),
+    ?assertMatch(#{operation := <<"ping">>}, event(Ref)),
+    ok = portcullis:unsubscribe(Ref),
+    ?assertEqual({ok, #{pid => 1}}, portcullis:process(net_suite, 1, [{items, [pid]}, {timeout, 1000}])),
+    ?assertMatch({ok, #{pid := 1}}, portcullis:process(net_suite, 1, [{timeout, 1000}])),
+    %% One without pairs is a list of items.
+    ?assertEqual(portcullis:process(net_suite, 1, #{items => []}), portcullis:process(net_suite, 1, [])),
+    Denied = [portcullis:file_open(net_suite, "/var/log/x", [{timeout, 1000}]),
+              portcullis:read_file(net_suite, "/var/log/x", [{timeout, 1000}, {max_bytes, 1}])],
+    [?assertMatch({error, {denied_by_policy, <<"files.read">>, _}}, Answer) || Answer <- Denied],
+    [?assertEqual({Options, {error, {bad_request, [], {expected, map}}}}, {Options, ping({127, 0, 0, 1}, Options)})
+     || Options <- [x, [x], [{size, 20} | x]]].
 
 %% Sixteen bytes are how the reply is known.
 sizes(_) ->

@@ -259,6 +259,8 @@ defmodule Portcullis do
   Events of topic `:audit` as messages: `{:portcullis, ref, {:event, map} | {:lost, count} | {:down, reason}}`. 64 come
   unasked; `ack/2` allows more. It ends with the calling process.
 
+  A server with `roles: [:proc, :net]` hears of the first role only; `role: :net` is a subscription to the other.
+
       {:ok, ref} = Portcullis.subscribe(:audit, role: :proc)
       {:error, _} = Portcullis.process(1, [:environ])
       receive do: ({:portcullis, ^ref, {:event, %{decision: :denied, rule: "proc.environ"}}} -> Portcullis.ack(ref, 1))

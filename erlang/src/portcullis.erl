@@ -214,7 +214,8 @@ process(Pid) ->
     process(?SERVER, Pid, #{}).
 
 %% @equiv process(portcullis, Pid, Items)
--spec process(pid_ref(), [column()] | #{items => [column()], cell_max => pos_integer(), timeout => pos_integer()}) ->
+-spec process(pid_ref(), [column()] | #{items => [column()], cell_max => pos_integer(), timeout => pos_integer()}
+                                    | [{items | cell_max | timeout, term()}, ...]) ->
     {ok, row()} | {error, error()}.
 process(Pid, Items) ->
     process(?SERVER, Pid, Items).
@@ -227,8 +228,11 @@ process(Pid, Items) ->
 %% {ok, #{rss := Bytes}} = portcullis:process(portcullis, {4711, Start}, #{items => [rss], timeout => 100}).
 %% '''
 -spec process(server(), pid_ref(),
-              [column()] | #{items => [column()], cell_max => pos_integer(), timeout => pos_integer()}) ->
+              [column()] | #{items => [column()], cell_max => pos_integer(), timeout => pos_integer()}
+                         | [{items | cell_max | timeout, term()}, ...]) ->
     {ok, row()} | {error, error()}.
+process(Server, Pid, [{_, _} | _] = Options) ->
+    portcullis_request:ask(Server, process, portcullis_opts:with(pid, Pid, Options));
 process(Server, Pid, Items) when is_list(Items) ->
     process(Server, Pid, #{items => Items});
 process(Server, Pid, Options) when is_map(Options) ->
@@ -358,7 +362,8 @@ ping(Address) ->
     ping(?SERVER, Address, #{}).
 
 %% @equiv ping(portcullis, Address, Options)
--spec ping(inet:ip_address(), #{size => non_neg_integer(), timeout => pos_integer()}) -> {ok, echo()} | {error, error()}.
+-spec ping(inet:ip_address(), #{size => non_neg_integer(), timeout => pos_integer()}
+                            | [{size | timeout, non_neg_integer()}]) -> {ok, echo()} | {error, error()}.
 ping(Address, Options) ->
     ping(?SERVER, Address, Options).
 
@@ -370,12 +375,10 @@ ping(Address, Options) ->
 %% {ok, _} = portcullis:start_link([{name, pinger}, {roles, [net]}]),
 %% {ok, #{rtt := Microseconds}} = portcullis:ping(pinger, {127, 0, 0, 1}, #{timeout => 1000}).
 %% '''
--spec ping(server(), inet:ip_address(), #{size => non_neg_integer(), timeout => pos_integer()}) ->
-    {ok, echo()} | {error, error()}.
-ping(Server, Address, Options) when is_map(Options) ->
-    portcullis_request:ask(Server, ping, Options#{address => Address});
-ping(_, _, _) ->
-    {error, {bad_request, [], {expected, map}}}.
+-spec ping(server(), inet:ip_address(), #{size => non_neg_integer(), timeout => pos_integer()}
+                                      | [{size | timeout, non_neg_integer()}]) -> {ok, echo()} | {error, error()}.
+ping(Server, Address, Options) ->
+    portcullis_request:ask(Server, ping, portcullis_opts:with(address, Address, Options)).
 
 %% @equiv subscribe(portcullis, Topic, #{})
 -spec subscribe(audit) -> {ok, reference()} | {error, error()}.
@@ -383,7 +386,8 @@ subscribe(Topic) ->
     subscribe(?SERVER, Topic, #{}).
 
 %% @equiv subscribe(portcullis, Topic, Options)
--spec subscribe(audit, #{role => proc | net, timeout => pos_integer()}) -> {ok, reference()} | {error, error()}.
+-spec subscribe(audit, #{role => proc | net, timeout => pos_integer()}
+                     | [{role, proc | net} | {timeout, pos_integer()}]) -> {ok, reference()} | {error, error()}.
 subscribe(Topic, Options) ->
     subscribe(?SERVER, Topic, Options).
 
@@ -395,11 +399,13 @@ subscribe(Topic, Options) ->
 %% </ul>
 %%
 %% Topic `audit': what the program of `role' (the first of the server) writes down from now on, {@link audit_event()}:
-%% refusals, opened files, echo requests. 64 events come unasked; {@link ack/2} allows more. A program has 16
+%% refusals, opened files, echo requests. A server with `{roles, [proc, net]}' so hears of `proc' only; what the other
+%% program writes down is a subscription of its own, with `#{role => net}'. 64 events come unasked; {@link ack/2} allows more. A program has 16
 %% subscriptions; more are `{error, overloaded}'.
 %%
 %% The subscription ends with {@link unsubscribe/1} and with the process that subscribed.
--spec subscribe(server(), audit, #{role => proc | net, timeout => pos_integer()}) ->
+-spec subscribe(server(), audit, #{role => proc | net, timeout => pos_integer()}
+                               | [{role, proc | net} | {timeout, pos_integer()}]) ->
     {ok, reference()} | {error, error()}.
 subscribe(Server, Topic, Options) ->
     portcullis_subscription:start(Server, Topic, Options).
@@ -415,14 +421,14 @@ unsubscribe(Ref) ->
     portcullis_subscription:stop(Ref).
 
 %% @equiv send_request(portcullis, Operation, Args)
--spec send_request(atom(), map()) -> request_id().
+-spec send_request(atom(), map() | [{atom(), term()}]) -> request_id().
 send_request(Operation, Args) ->
     send_request(?SERVER, Operation, Args).
 
 %% @doc Asks without waiting. `Args' are those of the operation in `docs/protocol.md', and `timeout'; for an operation of
 %% both roles also `role'. The answer comes to
 %% the calling process, and {@link receive_response/2} takes it. If the process ends, the request is cancelled.
--spec send_request(server(), atom(), map()) -> request_id().
+-spec send_request(server(), atom(), map() | [{atom(), term()}]) -> request_id().
 send_request(Server, Operation, Args) ->
     portcullis_request:send(Server, Operation, Args).
 
@@ -448,8 +454,8 @@ cancel(Id) ->
 cancel(_Server, Id) ->
     portcullis_request:cancel(Id).
 
-%% @doc An error of this module in sentences, with what mends it. A command stands on a line of its own. What
-%% supervisors wrap around an error is taken off.
+%% @doc An error of this module in sentences, with what mends it. A command stands on a line of its own. No newline is
+%% at the end. What supervisors wrap around an error is taken off.
 -spec format_error(error() | {error, term()} | term()) -> binary().
 format_error(Error) ->
     portcullis_error:format(Error).

@@ -25,7 +25,8 @@ format(Error) -> cause(Error).
 cause(Error) ->
     %% Errors come from other programs and nodes too. What is not of their shape is shown as it is, and never raises:
     %% the connection itself puts them into words.
-    try <<_/binary>> = unicode:characters_to_binary(text(Error))
+    %% A text that ends in a command ends as others do.
+    try <<_/binary>> = string:trim(unicode:characters_to_binary(text(Error)), trailing, "\n")
     catch error:_ -> text("~0tw", [Error])
     end.
 

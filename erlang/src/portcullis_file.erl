@@ -26,7 +26,7 @@ open(Server, Path, Options) ->
     case bytes(Path) of
         {ok, Bytes} ->
             Owner = self(),
-            Args = with(path, Bytes, Options),
+            Args = portcullis_opts:with(path, Bytes, Options),
             {Keeper, Monitor} = spawn_monitor(fun() -> keeper(Owner, Server, Args) end),
             receive
                 {Keeper, Answer} ->
@@ -45,11 +45,6 @@ bytes(Path) when is_list(Path) ->
     catch error:badarg -> error
     end;
 bytes(_) -> error.
-
-%% What is neither a map nor a proper list is an error later, with the words for it.
-with(Key, Value, Options) when is_map(Options) -> Options#{Key => Value};
-with(Key, Value, Options) when length(Options) >= 0 -> Options ++ [{Key, Value}];
-with(_, _, Options) -> Options.
 
 keeper(Owner, Server, Args) ->
     Monitor = erlang:monitor(process, Owner),
@@ -72,7 +67,8 @@ keep(File, Monitor) ->
 
 -spec read(file(), options()) -> {ok, binary()} | {error, portcullis:error()}.
 read(#file{server = Server, instance = Instance, handle = Handle, keeper = Keeper}, Options) ->
-    Answer = portcullis_request:ask_one(Server, file_read, with(handle, Handle, Options), Instance),
+    Args = portcullis_opts:with(handle, Handle, Options),
+    Answer = portcullis_request:ask_one(Server, file_read, Args, Instance),
     _ = Keeper ! used,
     case Answer of
         {ok, Bytes, _} when is_binary(Bytes) -> {ok, Bytes};

@@ -1,7 +1,7 @@
 %% @private Everything that users can set, checked in one place.
 -module(portcullis_opts).
 
--export([server/1, call/1, role/2, name/1, nearest/2, format_error/1]).
+-export([server/1, call/1, with/3, role/2, name/1, nearest/2, format_error/1]).
 -export_type([config/0, error/0, role/0, server_name/0, timeout_ms/0]).
 
 %% The longest deadline that the port keeps; longer ones would be cut without a word.
@@ -64,6 +64,13 @@ call(#{timeout := Timeout} = Options) when is_integer(Timeout) ->
 call(#{timeout := _}) -> {error, {bad_request, [timeout], {expected, integer}}};
 call(Options) when is_map(Options) -> {ok, default, Options};
 call(_) -> {error, {bad_request, [], {expected, map}}}.
+
+%% The options of one call, and one more that the caller cannot change. What is neither a map nor a proper list is an error
+%% later, with the words for it.
+-spec with(atom(), term(), term()) -> term().
+with(Key, Value, Options) when is_map(Options) -> Options#{Key => Value};
+with(Key, Value, Options) when length(Options) >= 0 -> Options ++ [{Key, Value}];
+with(_, _, Options) -> Options.
 
 %% The role that a request is for: its operation's, or for what every role has the one that is asked for.
 -spec role(term(), map()) -> {ok, role() | any, map()} | {error, {bad_request, [atom()], term()}}.
