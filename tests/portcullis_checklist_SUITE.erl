@@ -14,8 +14,8 @@ suite() ->
 
 all() ->
     [parse_sockets, parse_sockets_mapped, parse_sockets_garbage, parse_many_sockets, open_addresses, ranges, measured,
-     names_of_capabilities, names_of_the_kernel, sets_of_names, unexpected_holders,
-     policy, misnamed_policy, log, core_dumps, confinement, installed, checks_of_distribution, checks_of_processes, checks_of_cookies].
+     names_of_capabilities, names_of_the_kernel, sets_of_names, unexpected_holders, policy, misnamed_policy, log,
+     core_dumps, confinement, installed, checks_of_distribution, checks_of_processes, checks_of_cookies].
 
 %% --- parsers --------------------------------------------------------------------------------------------------------
 

@@ -15,9 +15,9 @@ suite() ->
     [{timetrap, {seconds, 60}}].
 
 all() ->
-    [loopback, options_of_calls, sizes, no_reply, denied_address, wrong_arguments, default_server, refusals_of_both_roles, granted_too,
-     credit, quiet_and_alive, takes_no_place, leaves_the_port_its_bound, subscriber_ends, unsubscribed, killed_port,
-     stopped_server, not_accepted, too_many, no_request].
+    [loopback, options_of_calls, sizes, no_reply, denied_address, wrong_arguments, default_server,
+     refusals_of_both_roles, granted_too, credit, quiet_and_alive, takes_no_place, leaves_the_port_its_bound,
+     subscriber_ends, unsubscribed, killed_port, stopped_server, not_accepted, too_many, no_request].
 
 init_per_suite(Config) ->
     {ok, Server} = portcullis:start_link(options(#{name => net_suite, roles => [proc, net], required => true})),

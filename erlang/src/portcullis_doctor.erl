@@ -26,8 +26,8 @@
 %% `problems': at least one check has status `problem': the program does not serve, or check `policy' says that it serves by
 %% another policy than the file has now.
 
-%% By role, the policies of the programs that run; see `policy' of hello in `docs/protocol.md'.
 -type running() :: #{portcullis_opts:role() => binary()}.
+%% The policies of the programs that run, as hello names them.
 
 %% @private
 -spec run(portcullis_opts:config() | [portcullis:option()] | map()) -> report().
