@@ -12,6 +12,7 @@ all() ->
     [nested_operation, refused_with_other_types, refused_that_is_no_text, hello_with_other_types, every_error_has_words,
      compressed_answer, answer_beyond_the_longest, rows_without_credit,
      events_without_credit,
+     no_control_character_in_words, process_that_is_no_server,
      doctor_of_a_program_that_drips, doctor_of_a_program_that_says_nonsense, silent_program_is_replaced].
 
 %% One level more than the port takes is found out in the client, whatever it is in: the port answers under id 0, and the
@@ -56,6 +57,21 @@ hello_with_other_types(_) ->
     %% What a later protocol has there is not ours to judge: its versions are the news.
     Later = {hello, #{protocol => {2, 3}, version => [2]}},
     ?assertEqual({ok, Later}, portcullis_codec:decode(frame(Later))).
+
+%% A program that was taken over says what a person then reads in a terminal.
+no_control_character_in_words(_) ->
+    Evil = <<"mend \e[2J\e[1;1Hit: ", 16#c2, 16#9b, "31m\r\b\0">>,
+    [?assertEqual({Error, nomatch}, {Error, re:run(portcullis:format_error(Error), "[\\x00-\\x09\\x0b-\\x1f\\x7f\\x{80}-\\x{9f}]",
+                                                   [unicode, {capture, none}])})
+     || Error <- [{refused, #{code => 71, reason => file_mode, message => Evil, fix => Evil}}, {denied_by_policy, Evil, Evil},
+                  {denied_by_policy, <<"files.read">>, <<"/f does not grant it; under [files] this would: ", Evil/binary>>},
+                  {posix, eacces, Evil}, {unsupported, Evil}, {not_permitted, [sys_ptrace], Evil}]].
+
+%% Nothing waits for ever, whatever is asked.
+process_that_is_no_server(_) ->
+    Other = spawn(fun() -> receive stop -> ok end end),
+    ?assertEqual({error, timeout}, portcullis:process(Other, 1, #{items => [comm], timeout => 100})),
+    Other ! stop.
 
 %% Whatever stands in the place of whatever.
 every_error_has_words(_) ->

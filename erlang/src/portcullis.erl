@@ -310,7 +310,7 @@ file_open(Path, Options) ->
 %% @doc Opens a file for reading that the policy lists (`[files]'), whoever owns it. The path is absolute and has no
 %% symbolic link in it; the file has no second name.
 %%
-%% The file is closed when the process that opened it ends, when nobody has read from it for a minute, and when the
+%% The file is closed when the process that opened it ends, when nobody has read from it for a minute (`file_idle_ms` of the policy), and when the
 %% program ends: it is `{error, stale}' then, for ever. A program keeps 16 files open; more are `{error, overloaded}'.
 -spec file_open(server(), file:filename_all(), #{timeout => pos_integer()} | [{timeout, pos_integer()}]) ->
     {ok, file()} | {error, error()}.

@@ -26,9 +26,16 @@ cause(Error) ->
     %% Errors come from other programs and nodes too. What is not of their shape is shown as it is, and never raises:
     %% the connection itself puts them into words.
     %% A text that ends in a command ends as others do.
-    try <<_/binary>> = string:trim(unicode:characters_to_binary(text(Error)), trailing, "\n")
+    try visible(<<_/binary>> = string:trim(unicode:characters_to_binary(text(Error)), trailing, "\n"))
     catch error:_ -> text("~0tw", [Error])
     end.
+
+%% Parts of it are chosen by the program, and by whoever took it over: a terminal must not act on them.
+visible(Text) ->
+    << <<(shown(C))/utf8>> || <<C/utf8>> <= Text >>.
+
+shown(C) when C < 32, C =/= $\n; C >= 127, C < 160 -> $?;
+shown(C) -> C.
 
 %% As io_lib:format/2, also of file names and messages that are no UTF-8.
 -spec text(io:format(), [term()]) -> binary().
@@ -66,7 +73,7 @@ text({not_permitted, Missing, Hint}) ->
                                                         sentence(Hint)]);
 text({unsupported, What}) when is_binary(What) -> unsupported(binary:split(What, <<": ">>));
 text({posix, ebadf, _}) ->
-    "The file is closed: by its owner, or because nobody read from it for a minute. Open it again.";
+    "The file is closed: by its owner, or because nobody read from it for too long (file_idle_ms of the policy). Open it again.";
 text({posix, efbig, What}) -> io_lib:format("It is too much: ~ts.", [What]);
 text({posix, Errno, <<"an ICMP error came back">>}) ->
     io_lib:format("No reply, but an error came back: ~ts.", [posix(Errno)]);

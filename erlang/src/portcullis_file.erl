@@ -5,8 +5,6 @@
 -export([open/3, read/2, close/1, read_whole/3]).
 -export_type([file/0]).
 
-%% The port closes what nobody has read from for a minute. After that there is nothing to keep.
--define(IDLE, 65000).
 %% The longest read that the port takes.
 -define(LENGTH_MAX, 524288).
 -define(WHOLE_MAX, 16777216).
@@ -59,19 +57,19 @@ keeper(Owner, Server, Args) ->
 
 keep(File, Monitor) ->
     receive
-        used -> keep(File, Monitor);
         closed -> ok;
         {'DOWN', Monitor, process, _, _} -> _ = close(File), ok
-    after ?IDLE -> ok
     end.
 
 -spec read(file(), options()) -> {ok, binary()} | {error, portcullis:error()}.
 read(#file{server = Server, instance = Instance, handle = Handle, keeper = Keeper}, Options) ->
     Args = portcullis_opts:with(handle, Handle, Options),
     Answer = portcullis_request:ask_one(Server, file_read, Args, Instance),
-    _ = Keeper ! used,
     case Answer of
         {ok, Bytes, _} when is_binary(Bytes) -> {ok, Bytes};
+        %% The port has closed what lay idle, or is another one: there is nothing to keep any more.
+        {error, {posix, ebadf, _} = Closed} -> _ = Keeper ! closed, {error, Closed};
+        {error, stale} -> _ = Keeper ! closed, {error, stale};
         {ok, _, _} -> malformed();
         {error, Error} -> {error, Error}
     end.

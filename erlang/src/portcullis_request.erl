@@ -7,6 +7,8 @@
 
 %% No request lives longer: the longest deadline and some room. An answer that was received already is waited for in vain.
 -define(LONGEST, 601000).
+%% How much later than its deadline the end of a request can come.
+-define(ROOM, 5000).
 %% Half of the window that the port opens with: it is never empty while we keep up.
 -define(CREDIT_BATCH, 8).
 
@@ -53,7 +55,7 @@ run(Server, Operation, Options, Instance, Fun, Acc) ->
         {ok, Role, Timeout, Body} ->
             Tag = erlang:monitor(process, portcullis_server:where(Server), [{alias, demonitor}]),
             Request = sent(Server, self(), Operation, Tag, {Role, Body, Timeout, Instance}),
-            try finished(Request, chunks(Tag, Request, undefined, 1, Fun, Acc, deadline(infinity)))
+            try finished(Request, chunks(Tag, Request, undefined, 1, Fun, Acc, deadline(longest(Timeout))))
             catch
                 Class:Reason:Stack ->
                     ok = abandon(Request),
@@ -225,6 +227,11 @@ forget(Tag) ->
     receive {Tag, _} -> forget(Tag)
     after 0 -> ok
     end.
+
+%% The connection answers at the deadline of the request, or some time later if the port does not. What is no server of ours
+%% answers nothing.
+longest(Timeout) when is_integer(Timeout) -> Timeout + ?ROOM;
+longest(default) -> infinity.
 
 deadline(infinity) -> deadline(?LONGEST);
 deadline(Wait) when is_integer(Wait), Wait >= 0 -> erlang:monotonic_time(millisecond) + Wait;
