@@ -7,7 +7,7 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 
 # util-linux (setpriv, unshare, findmnt) and coreutils are on every Debian.
 DEMO='ca-certificates gcc libc6-dev libcap2-bin erlang-base'
-TEST="$DEMO acl iproute2 procps shellcheck rebar3 elixir erlang-common-test erlang-dialyzer"
+TEST="$DEMO acl iproute2 nftables openssl procps python3 shellcheck rebar3 elixir erlang-common-test erlang-dialyzer"
 
 usage() { die "usage: packages.sh demo|test [--list]"; }
 
