@@ -45,7 +45,18 @@ impl<'t> Reader<'t> {
     pub(super) fn files(&mut self, table: &DeTable<'t>) -> Vec<Listed> {
         let [read] = self.keys(table, "[files]", ["read"]);
         let entries = read.map(|v| self.array(v, "read")).unwrap_or_default();
-        entries.iter().filter_map(|entry| self.listed(entry)).collect()
+        let mut listed: Vec<Listed> = Vec::new();
+        for entry in entries {
+            let Some(rule) = self.listed(entry) else { continue };
+            if let Some(first) = listed.iter().find(|l| l.path == rule.path) {
+                // Which of two bounds counts must not depend on their order.
+                let message = format!("this path is listed in line {} already", first.line.0);
+                self.wrong(&entry.span(), message);
+            } else {
+                listed.push(rule);
+            }
+        }
+        listed
     }
 
     fn listed(&mut self, entry: &Value<'t>) -> Option<Listed> {

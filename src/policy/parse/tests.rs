@@ -71,6 +71,10 @@ kernel = true
 #[test]
 fn mistakes_have_a_place_and_say_what_would_be_right() {
     for (text, expected) in [
+        (
+            "version = 1\n[files]\nread = [{ path = \"/a\", max_bytes = 1 },\n{ path = \"/a\", max_bytes = 2 }]",
+            "4:1 this path is listed in line 3 already",
+        ),
         ("", "1:1 before the first [section] there must be: version = 1"),
         ("version = 2", "1:11 version must be 1"),
         ("version = 1\nproc = 3", "2:8 [proc] must be a table"),
