@@ -95,7 +95,7 @@ fn first_cause(c: &Circumstances, missing: Capabilities, names: &[&str], grant: 
     if c.no_new_privileges {
         return (
             "it was started with no_new_privs, which makes the kernel ignore the file's capabilities (in systemd: NoNewPrivileges= \
-             or one of the options that imply it, such as PrivateDevices=, RestrictNamespaces= or SystemCallFilter=)"
+             or DynamicUser=; before version 255 also PrivateDevices=, RestrictNamespaces=, SystemCallFilter= and others)"
                 .into(),
             "sudo systemctl edit UNIT   # [Service] NoNewPrivileges=no, and remove what implies it; then: sudo systemctl restart UNIT"
                 .into(),
