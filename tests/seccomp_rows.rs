@@ -8,6 +8,8 @@
     reason = "a test fails by them"
 )]
 
+#[path = "support/audit.rs"]
+mod audit;
 mod support;
 
 use std::io::Read;
@@ -18,9 +20,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, socket,
-};
+use nix::sys::socket::{MsgFlags, recv, send};
 use nix::unistd::Pid;
 use portcullis::harden::seccomp;
 use portcullis::op::Role;
@@ -162,15 +162,13 @@ fn unread(port: &mut Port) {
     writer.join().unwrap();
 }
 
-/// `AUDIT_NLGRP_READLOG` (include/uapi/linux/audit.h).
-const READLOG: u32 = 1;
 /// `AUDIT_SECCOMP`.
 const SECCOMP: &str = "type 1326";
 
 #[test]
 fn a_forbidden_call_is_the_end_with_159_and_a_record_of_the_kernel() {
     let Some(f) = weakened() else { return };
-    let log = audit_log();
+    let log = audit::listen().unwrap();
     for role in Role::ALL.iter().copied() {
         let policy = f.policy("version = 1\n[ping]\nallow = [\"127.0.0.1\"]\n");
         let program = f.directory.join(format!("weak/intruder-{}", role.name()));
@@ -189,14 +187,6 @@ fn a_forbidden_call_is_the_end_with_159_and_a_record_of_the_kernel() {
         assert!(found.is_some(), "no {SECCOMP} record of {name} in {records:?}");
         println!("{}", found.unwrap());
     }
-}
-
-/// Who listens to the kernel's audit log, as root.
-fn audit_log() -> OwnedFd {
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let log = socket(AddressFamily::Netlink, SockType::Raw, flags, SockProtocol::NetlinkAudit).unwrap();
-    bind(log.as_raw_fd(), &NetlinkAddr::new(0, READLOG)).unwrap();
-    log
 }
 
 /// `AUDIT_GET` answers `struct audit_status`: a mask, then whether audit is enabled.
@@ -238,7 +228,7 @@ fn records(log: i32) -> Vec<String> {
 #[test]
 fn records_reach_the_audit_log_of_the_kernel() {
     let Some(f) = weakened() else { return };
-    let log = audit_log();
+    let log = audit::listen().unwrap();
     if !is_enabled(&log) {
         eprintln!(
             "skipped: the kernel's audit is off and drops what programs write; auditctl -e 1 turns it on"
