@@ -1,4 +1,14 @@
-//! The firewall, as far as a policy speaks of it: what would be read or changed. No operation of this release does either.
+//! The firewall. A request is read by `schema` into `model`, translated by `compile` into the expressions of `kernel` and by
+//! `object` into messages; what the kernel holds goes the same way back, through `lift`. `tables` and `value` are what both
+//! directions know of protocols and types.
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod compile;
+pub mod kernel;
+pub mod lift;
+pub mod model;
+pub mod object;
+pub mod schema;
+pub mod tables;
+pub mod value;

@@ -1,0 +1,86 @@
+//! Commands: what a request asks for, one after the other, all or nothing.
+
+use super::{Chain, Object, ObjectKind, Rule, Set, Table, TableRef, Text};
+use crate::wire::term::Items;
+
+/// A command of a change. Elements stay terms of the frame until they are encoded: a hundred thousand of them would
+/// otherwise be held twice.
+#[derive(Clone, Debug)]
+pub enum Command<'a> {
+    /// `add`; nothing if it is there.
+    Add(Creation<'a>),
+    /// `create`; an error if it is there.
+    Create(Creation<'a>),
+    /// `insert` a rule before another, or as the first.
+    Insert(Rule, Place),
+    /// `add` a rule behind another, or as the last.
+    Append(Rule, Place),
+    /// `replace` a rule; [`Rule::handle`] is there.
+    Replace(Rule),
+    /// `delete`; an error if it is not there.
+    Delete(Target<'a>),
+    /// `destroy`; nothing if it is not there.
+    Destroy(Target<'a>),
+    /// `flush`: what is inside goes, the object stays.
+    Flush(Flush),
+    /// `rename` a chain.
+    Rename(TableRef, Text, Text),
+    /// `reset` a counter or a quota.
+    Reset(TableRef, ObjectKind, Text),
+}
+
+/// Where a rule goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The end of the chain for `add`, its beginning for `insert`.
+    Edge,
+    /// Beside the rule of that handle.
+    Handle(u64),
+    /// Beside the rule of that index, from 0.
+    Index(u32),
+}
+
+/// What can be added.
+#[derive(Clone, Debug)]
+pub enum Creation<'a> {
+    /// A table.
+    Table(Table),
+    /// A chain.
+    Chain(Chain),
+    /// A set or a map, with elements.
+    Set(Box<Set>, Option<Items<'a>>),
+    /// Elements of a set that is there.
+    Elements(TableRef, Text, Items<'a>),
+    /// A counter, quota or limit.
+    Object(Object),
+}
+
+/// What can be deleted. Everything is named: an omission would be "all of them" to the kernel.
+#[derive(Clone, Debug)]
+pub enum Target<'a> {
+    /// A table.
+    Table(TableRef),
+    /// A chain.
+    Chain(TableRef, Text),
+    /// A rule, by its handle.
+    Rule(TableRef, Text, u64),
+    /// A set or a map.
+    Set(TableRef, Text),
+    /// Elements.
+    Elements(TableRef, Text, Items<'a>),
+    /// A named object.
+    Object(TableRef, ObjectKind, Text),
+}
+
+/// What can be flushed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flush {
+    /// All rules of a table.
+    Table(TableRef),
+    /// The rules of a chain.
+    Chain(TableRef, Text),
+    /// The elements of a set or map.
+    Set(TableRef, Text),
+    /// Everything.
+    Ruleset,
+}
