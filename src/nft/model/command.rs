@@ -1,4 +1,5 @@
 //! Commands: what a request asks for, one after the other, all or nothing.
+#![forbid(unsafe_code)]
 
 use super::{Chain, Object, ObjectKind, Rule, Set, Table, TableRef, Text};
 use crate::wire::term::Items;

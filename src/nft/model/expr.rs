@@ -1,4 +1,5 @@
 //! Expressions: constants, what is read from a packet, and what is computed from both.
+#![forbid(unsafe_code)]
 
 use super::{Statement, Text, Verdict};
 use crate::nft::tables::{CtKey, Field, Header, HeaderField, MetaKey, Tunnel};

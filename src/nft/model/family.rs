@@ -1,4 +1,5 @@
 //! Families of tables.
+#![forbid(unsafe_code)]
 
 /// A family, by its number in the kernel (`enum nf_inet_hooks`, include/uapi/linux/netfilter.h: `NFPROTO_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,4 +1,5 @@
 //! What a ruleset is made of: tables and what lies in them.
+#![forbid(unsafe_code)]
 
 use super::{Counter, Expr, Family, Limit, ObjectKind, Opaque, Quota, Statement, Text, Type};
 

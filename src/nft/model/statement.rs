@@ -1,4 +1,5 @@
 //! Statements: the parts of a rule, in their order.
+#![forbid(unsafe_code)]
 
 use super::{Expr, Family, Opaque, Text};
 

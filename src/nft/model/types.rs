@@ -1,5 +1,6 @@
 //! The types of values. Their numbers are an agreement among user-space programs: the kernel stores what a set's creator
 //! wrote (`NFTA_SET_KEY_TYPE`) and never looks at it.
+#![forbid(unsafe_code)]
 
 /// In which order the bytes of a number stand in a register.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
