@@ -11,6 +11,15 @@ pub const FRAME_HARD_MAX: usize = 16 * 1024 * 1024;
 /// Longest frame that the program ever sends. `{packet,4}` has no limit of its own on the BEAM's side.
 pub const REPLY_FRAME_MAX: usize = 1024 * 1024;
 
+/// Longest request frame of the `net` role: a hundred thousand elements of a set in one change, with their comments.
+pub const NET_FRAME_MAX: usize = FRAME_HARD_MAX;
+
+/// Nesting of a request of the `net` role: maps of verdicts in rules in commands, with room.
+pub const NET_DEPTH_MAX: usize = 64;
+
+/// Terms in one request frame of the `net` role: as many as the longest frame can hold of the shortest elements.
+pub const NET_TERMS_MAX: usize = 4 * 1024 * 1024;
+
 /// Nesting of a request of the `proc` role: the deepest real one has five levels.
 pub const PROC_DEPTH_MAX: usize = 16;
 

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use crate::capability::Capability;
+use crate::limits;
 
 /// Every operation of this build. `exec` has one exhaustive match over it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,6 +52,15 @@ impl Role {
     #[must_use]
     pub fn from_name(name: &[u8]) -> Option<Self> {
         Self::ALL.iter().copied().find(|role| role.name().as_bytes() == name)
+    }
+
+    /// Bytes of the longest frame that a copy for this role can ever take.
+    #[must_use]
+    pub fn frame_max(self) -> usize {
+        match self {
+            Self::Proc => limits::PROC_FRAME_MAX,
+            Self::Net => limits::NET_FRAME_MAX,
+        }
     }
 
     /// The most that a copy for this role can ever hold.

@@ -8,7 +8,6 @@ use crate::error::{Reason, Refusal};
 use crate::exec::{self, Court, Session};
 use crate::harden::{self, Confined, Fenced, Start};
 use crate::icmp::pings::Pings;
-use crate::limits::PROC_FRAME_MAX;
 use crate::measure::{Measure, in_force};
 use crate::policy::{self, Policy};
 use crate::proc::hidden;
@@ -64,8 +63,8 @@ type Ended = std::io::Result<Option<Refusal>>;
 fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
     let Prepared { confined, policy, mut log, pings, hidden_proc } = prepared;
     let name = policy.name();
-    let role_max = u64::try_from(PROC_FRAME_MAX).unwrap_or(u64::MAX);
-    let frame_max = usize::try_from(policy.limits().frame_max.min(role_max)).unwrap_or(PROC_FRAME_MAX);
+    let role_max = confined.role().frame_max();
+    let frame_max = usize::try_from(policy.limits().frame_max).map_or(role_max, |max| max.min(role_max));
     log.set_held(confined.held());
     let started = Event {
         op: "start",

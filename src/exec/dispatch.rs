@@ -27,7 +27,7 @@ use crate::wire::write::Writer;
 
 /// Takes one frame. Whatever is wrong with it is answered; nothing ends but the request.
 pub fn frame(body: &[u8], session: &mut Session, output: &mut Output) {
-    let accepted = match validate(body, &Bounds::PROC) {
+    let accepted = match validate(body, Bounds::of(session.court.role)) {
         Ok(accepted) => accepted,
         Err(malformed) => {
             session.counters.bad_frames = session.counters.bad_frames.saturating_add(1);

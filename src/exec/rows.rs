@@ -9,10 +9,11 @@ use nix::errno::Errno;
 use crate::error::RequestError;
 use crate::ids::RequestId;
 use crate::limits::{CREDIT_INITIAL, CREDIT_MAX, SLICE_MICROS};
-use crate::proc::scan::{Chunk, Scan, Slice, Tally};
+use crate::proc::scan::{Scan, Tally};
 use crate::protocol::reply;
 use crate::sys::clock;
 use crate::wire::atoms;
+use crate::wire::chunk::{Chunk, Slice};
 use crate::wire::write::Writer;
 
 /// A running row answer.

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 
 use crate::audit::log::Sink;
-use crate::limits::{CELL_MAX, DEADLINE_MAX_MS, FILE_IDLE_MS, PROC_FRAME_MAX};
+use crate::limits::{CELL_MAX, DEADLINE_MAX_MS, FILE_IDLE_MS, FRAME_HARD_MAX};
 
 /// Trees that cannot be listed: what stands there is made by the kernel when it is read, and some of it leads anywhere.
 pub const NO_FILES: &[&[u8]] = &[b"/proc", b"/sys", b"/dev"];
@@ -155,7 +155,7 @@ pub struct Limits {
     pub writes_per_s: u64,
     /// The longest deadline of a request, in milliseconds.
     pub deadline_ms: u64,
-    /// The longest frame, in bytes.
+    /// The longest frame, in bytes; a role's own bound stands above it.
     pub frame_max: u64,
     /// Rows of one answer.
     pub rows_max: u64,
@@ -171,7 +171,7 @@ impl Default for Limits {
             requests_per_s: 50_000,
             writes_per_s: 100,
             deadline_ms: DEADLINE_MAX_MS,
-            frame_max: PROC_FRAME_MAX as u64,
+            frame_max: FRAME_HARD_MAX as u64,
             rows_max: u64::from(crate::limits::PID_MAX),
             cell_max: CELL_MAX as u64,
             file_idle_ms: FILE_IDLE_MS,

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::audit::log::Sink;
 use crate::capability::Capability;
+use crate::limits::PROC_FRAME_MAX;
 use crate::op::Role;
 use crate::policy::Policy;
 use crate::policy::rules::{Line, ProcLevel, Rules};
@@ -105,18 +106,16 @@ fn network(rules: &Rules, say: &mut Say<'_>) {
     }
 }
 
-/// What no role of this version goes beyond.
-const FRAME_MAX: u64 = crate::limits::PROC_FRAME_MAX as u64;
-
 fn limits(rules: &Rules, say: &mut Say<'_>) {
     let l = &rules.limits;
     let sentence = format!(
-        "for each copy: {} requests/s, {} changes/s, deadline {} ms, frames {} bytes, {} rows, cells {} bytes, \
+        "for each copy: {} requests/s, {} changes/s, deadline {} ms, frames {} bytes (role proc {}), {} rows, cells {} bytes, \
          files closed after {} ms",
         l.requests_per_s,
         l.writes_per_s,
         l.deadline_ms,
-        l.frame_max.min(FRAME_MAX),
+        l.frame_max,
+        l.frame_max.min(PROC_FRAME_MAX as u64),
         l.rows_max,
         l.cell_max,
         l.file_idle_ms

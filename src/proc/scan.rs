@@ -7,7 +7,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 
 use crate::ids::Pid;
-use crate::limits::{CHUNK_BYTES_MAX, CHUNK_ROWS_MAX, ROW_BYTES_MAX};
+use crate::limits::ROW_BYTES_MAX;
 use crate::policy::permit::Permit;
 use crate::proc::action::{ReadProcesses, Tier, Tiers};
 use crate::proc::args::{ProcessArgs, ProcessesArgs};
@@ -17,6 +17,7 @@ use crate::proc::value::Value;
 use crate::sys::capset::{self, Raised};
 use crate::sys::fd;
 use crate::sys::piddir::PidDir;
+use crate::wire::chunk::{Chunk, Slice};
 use crate::wire::write::Writer;
 
 /// What a scan has met so far.
@@ -32,41 +33,6 @@ pub struct Tally {
     pub cut: u64,
     /// `limit` ended the scan.
     pub truncated: bool,
-}
-
-/// How a slice of a scan ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slice {
-    /// Time is up; the chunk has room.
-    Paused,
-    /// The chunk is full.
-    Full,
-    /// There are no more processes.
-    End,
-}
-
-/// A chunk of rows in the making.
-#[derive(Debug, Default)]
-pub struct Chunk {
-    rows: Writer,
-    count: usize,
-    /// Where the last row begins.
-    last: usize,
-}
-
-impl Chunk {
-    /// The encoded rows and their number.
-    #[must_use]
-    pub fn rows(&self) -> (&[u8], usize) {
-        (self.rows.bytes(), self.count)
-    }
-
-    /// Empties it.
-    pub fn clear(&mut self) {
-        self.rows.clear();
-        self.count = 0;
-        self.last = 0;
-    }
 }
 
 /// A scan of the process table. It holds a descriptor and buffers only while it is open: one that has to wait can be
@@ -177,8 +143,7 @@ impl Scan {
             None => self.reopen()?,
         };
         if let Some(carried) = open.carried.take() {
-            chunk.rows.raw(&carried.row);
-            chunk.count = chunk.count.saturating_add(1);
+            chunk.push(|w| w.raw(&carried.row));
         }
         let result = self.fill(&mut open, chunk, until);
         self.open = Some(open);
@@ -187,7 +152,7 @@ impl Scan {
 
     fn fill(&mut self, open: &mut Open, chunk: &mut Chunk, until: Instant) -> Result<Slice, Errno> {
         loop {
-            if chunk.count >= CHUNK_ROWS_MAX || chunk.rows.len() >= CHUNK_BYTES_MAX {
+            if chunk.is_full() {
                 return Ok(Slice::Full);
             }
             if self.args.limit.is_some_and(|limit| self.tally.rows >= limit) {
@@ -197,14 +162,13 @@ impl Scan {
             let Some(pid) = open.pids.next_pid()? else { return Ok(Slice::End) };
             let (last_before, tally_before) = (self.last.replace(pid), self.tally);
             match self.row(open, pid, chunk) {
-                Ok(true) if chunk.rows.len() > CHUNK_BYTES_MAX && chunk.count > 1 => {
-                    // Too long with this row, which travels in the next chunk.
-                    let row = chunk.rows.split_tail(chunk.last);
-                    chunk.count -= 1;
-                    open.carried = Some(Carried { row, last_before, tally_before });
-                    return Ok(Slice::Full);
+                Ok(true) => {
+                    if let Some(row) = chunk.overhang() {
+                        open.carried = Some(Carried { row, last_before, tally_before });
+                        return Ok(Slice::Full);
+                    }
                 }
-                Ok(_) => {}
+                Ok(false) => {}
                 Err(Vanished) => self.tally.vanished = self.tally.vanished.saturating_add(1),
             }
             if Instant::now() >= until {
@@ -249,13 +213,13 @@ impl Scan {
 }
 
 fn write_row(record: &Record<'_>, args: &ProcessesArgs, chunk: &mut Chunk, tally: &mut Tally) {
-    chunk.last = chunk.rows.len();
-    chunk.count = chunk.count.saturating_add(1);
-    within(&mut chunk.rows, |w, long| {
-        w.tuple(args.columns.len());
-        for column in &args.columns {
-            cell(record, column, long).write(w);
-        }
+    chunk.push(|w| {
+        within(w, |w, long| {
+            w.tuple(args.columns.len());
+            for column in &args.columns {
+                cell(record, column, long).write(w);
+            }
+        });
     });
     for column in &args.columns {
         let value = record.value(column);

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod atoms;
+pub mod chunk;
 pub mod frame;
 mod head;
 pub mod scan;

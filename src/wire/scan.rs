@@ -8,6 +8,7 @@ use super::atoms::{self, Atom};
 use super::head::{Head, NIL, VERSION, head};
 use super::term::{self, Term};
 use crate::limits;
+use crate::op::Role;
 
 /// Most levels that any bounds can allow: the size of the array of counters.
 const LEVELS_MAX: usize = 64;
@@ -26,11 +27,28 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// A request of that role.
+    #[must_use]
+    pub fn of(role: Role) -> &'static Self {
+        match role {
+            Role::Proc => &Self::PROC,
+            Role::Net => &Self::NET,
+        }
+    }
+
     /// A request of the `proc` role.
     pub const PROC: Self = Self {
         bytes: limits::PROC_FRAME_MAX,
         depth: limits::PROC_DEPTH_MAX,
         terms: limits::TERMS_MAX,
+        map_pairs: limits::MAP_PAIRS_MAX,
+    };
+
+    /// A request of the `net` role.
+    pub const NET: Self = Self {
+        bytes: limits::NET_FRAME_MAX,
+        depth: limits::NET_DEPTH_MAX,
+        terms: limits::NET_TERMS_MAX,
         map_pairs: limits::MAP_PAIRS_MAX,
     };
 }
