@@ -125,6 +125,8 @@ fn within(less: &Rules, more: &Rules) -> bool {
             more.nft.write.iter().any(|b| {
                 a.family == b.family
                     && a.table == b.table
+                    && (!a.all || b.all)
+                    && a.objects.iter().all(|object| b.objects.contains(object))
                     && a.ops.iter().all(|op| b.ops.contains(op))
                     && a.sets.iter().all(|set| b.sets.contains(set))
                     && a.chains.iter().all(|chain| b.chains.contains(chain))

@@ -1,5 +1,10 @@
-//! What the policy judges: reading the rules, and one change to one object.
+//! What the policy judges: reading the rules, one change to one object, and the commands of a request, each of which is such
+//! a change.
 #![forbid(unsafe_code)]
+
+use crate::nft::model::{
+    Command, Creation, DynsetOp, Family, Flush, Rule, Statement, TableRef, Target, Text,
+};
 
 /// The families of tables (nft(8)).
 pub const FAMILIES: &[&str] = &["ip", "ip6", "inet", "arp", "bridge", "netdev"];
@@ -8,17 +13,20 @@ pub const FAMILIES: &[&str] = &["ip", "ip6", "inet", "arp", "bridge", "netdev"];
 pub const VERBS: &[&str] = &[
     "add_chain",
     "add_element",
+    "add_object",
     "add_rule",
     "add_set",
     "add_table",
     "del_chain",
     "del_element",
+    "del_object",
     "del_rule",
     "del_set",
     "del_table",
     "flush_chain",
     "flush_set",
     "flush_table",
+    "rename_chain",
     "replace_rule",
     "reset_counter",
 ];
@@ -42,6 +50,12 @@ pub fn needs_set(verb: &str) -> bool {
     verb.ends_with("_set") || verb.ends_with("_element")
 }
 
+/// Whether a verb works on a named object: a counter, a quota, a limit.
+#[must_use]
+pub fn needs_object(verb: &str) -> bool {
+    verb.ends_with("_object") || verb == "reset_counter"
+}
+
 /// Reading rules, sets and chains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadNft;
@@ -55,6 +69,94 @@ pub struct ChangeNft {
     pub family: String,
     /// The table.
     pub table: String,
-    /// The chain or the set that is changed; nothing for a verb on the table itself.
+    /// The chain, the set or the named object that is changed; nothing for a verb on the table itself.
     pub object: Option<String>,
+}
+
+/// The commands of a request, all or nothing. The permit holds them, so that what was judged is what will be done.
+#[derive(Clone, Debug)]
+pub struct ApplyNft<'a> {
+    /// In their order. `flush ruleset` is not among them: whoever builds this says which tables that is.
+    pub commands: Vec<Command<'a>>,
+    /// Whether it takes itself back unless it is confirmed.
+    pub confirmed: bool,
+}
+
+impl ChangeNft {
+    fn new(verb: &str, table: &TableRef, object: Option<&Text>) -> Self {
+        Self {
+            verb: verb.to_owned(),
+            family: table.family.name().to_owned(),
+            table: lossy(&table.name),
+            object: object.map(lossy),
+        }
+    }
+
+    /// The changes that a command makes: one, and for a set that comes with elements two.
+    #[must_use]
+    pub fn of(command: &Command<'_>) -> Vec<Self> {
+        match command {
+            Command::Add(what) | Command::Create(what) => creation(what),
+            Command::Insert(rule, _) | Command::Append(rule, _) => with_rule("add_rule", rule),
+            Command::Replace(rule) => with_rule("replace_rule", rule),
+            Command::Delete(target) | Command::Destroy(target) => vec![deletion(target)],
+            Command::Flush(Flush::Table(table)) => vec![Self::new("flush_table", table, None)],
+            Command::Flush(Flush::Chain(table, chain)) => vec![Self::new("flush_chain", table, Some(chain))],
+            Command::Flush(Flush::Set(table, set)) => vec![Self::new("flush_set", table, Some(set))],
+            // Expanded into the tables that there are before it is judged; a permit for it must never be given.
+            Command::Flush(Flush::Ruleset) => {
+                vec![Self::new(
+                    "del_table",
+                    &TableRef { family: Family::Inet, name: Text::Borrowed(b"*") },
+                    None,
+                )]
+            }
+            Command::Rename(table, old, new) => {
+                vec![Self::new("rename_chain", table, Some(old)), Self::new("rename_chain", table, Some(new))]
+            }
+            Command::Reset(table, _, name) => vec![Self::new("reset_counter", table, Some(name))],
+        }
+    }
+}
+
+/// A rule, and the sets that it would change packet by packet: without that, whoever can add a rule to a chain could add what
+/// he likes to every set of the table.
+fn with_rule(verb: &str, rule: &Rule) -> Vec<ChangeNft> {
+    let mut changes = vec![ChangeNft::new(verb, &rule.table, Some(&rule.chain))];
+    for statement in &rule.statements {
+        if let Statement::Dynset(dynset) = statement {
+            let verb = if dynset.op == DynsetOp::Delete { "del_element" } else { "add_element" };
+            changes.push(ChangeNft::new(verb, &rule.table, Some(&dynset.set)));
+        }
+    }
+    changes
+}
+
+fn creation(what: &Creation<'_>) -> Vec<ChangeNft> {
+    match what {
+        Creation::Table(table) => vec![ChangeNft::new("add_table", &table.id, None)],
+        Creation::Chain(chain) => vec![ChangeNft::new("add_chain", &chain.table, Some(&chain.name))],
+        Creation::Set(set, elements) => {
+            let verbs: &[&str] = if elements.is_some() { &["add_set", "add_element"] } else { &["add_set"] };
+            verbs.iter().map(|verb| ChangeNft::new(verb, &set.table, Some(&set.name))).collect()
+        }
+        Creation::Elements(table, set, _) => vec![ChangeNft::new("add_element", table, Some(set))],
+        Creation::Object(object) => vec![ChangeNft::new("add_object", &object.table, Some(&object.name))],
+    }
+}
+
+fn deletion(target: &Target<'_>) -> ChangeNft {
+    match target {
+        Target::Table(table) => ChangeNft::new("del_table", table, None),
+        Target::Chain(table, chain) => ChangeNft::new("del_chain", table, Some(chain)),
+        Target::Rule(table, chain, _) => ChangeNft::new("del_rule", table, Some(chain)),
+        Target::Set(table, set) => ChangeNft::new("del_set", table, Some(set)),
+        Target::Elements(table, set, _) => ChangeNft::new("del_element", table, Some(set)),
+        Target::Object(table, _, name) => ChangeNft::new("del_object", table, Some(name)),
+    }
+}
+
+/// A name for the policy. One that is not UTF-8 becomes one that no policy can hold ([`is_name`]).
+fn lossy(name: &Text) -> String {
+    String::from_utf8_lossy(name).into_owned()
 }

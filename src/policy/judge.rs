@@ -7,7 +7,7 @@ use crate::capability::{Capabilities, Capability};
 use crate::error::Denial;
 use crate::file::action::{OpenFile, ReadFile};
 use crate::icmp::action::Ping;
-use crate::nft::action::{ChangeNft, ReadNft};
+use crate::nft::action::{ApplyNft, ChangeNft, ReadNft, needs_chain, needs_object, needs_set};
 use crate::policy::file::PATH;
 use crate::policy::rules::{Line, NO_FILES, NftWrite, ProcLevel, WILDCARDS};
 use crate::policy::{Action, Allowed, Ground, Policy};
@@ -135,9 +135,8 @@ impl Action for ChangeNft {
             None => {
                 let text = |t: &str| toml_text(t.as_bytes());
                 let place = match &self.object {
-                    Some(name) if crate::nft::action::needs_set(&self.verb) => {
-                        format!(", sets = [{}]", text(name))
-                    }
+                    Some(name) if needs_set(&self.verb) => format!(", sets = [{}]", text(name)),
+                    Some(name) if needs_object(&self.verb) => format!(", objects = [{}]", text(name)),
                     Some(name) => format!(", chains = [{}]", text(name)),
                     None => String::new(),
                 };
@@ -157,14 +156,44 @@ impl Action for ChangeNft {
 fn covers(rule: &NftWrite, change: &ChangeNft) -> bool {
     let ChangeNft { verb, family, table, object } = change;
     let named = |names: &[String]| object.as_ref().is_some_and(|name| names.contains(name));
-    let object_is_granted = if crate::nft::action::needs_set(verb) {
+    if rule.family != *family || rule.table != *table {
+        return false;
+    }
+    let object_is_granted = if needs_set(verb) {
         named(&rule.sets)
-    } else if crate::nft::action::needs_chain(verb) {
+    } else if needs_object(verb) {
+        named(&rule.objects)
+    } else if needs_chain(verb) {
         named(&rule.chains)
     } else {
         object.is_none()
     };
-    rule.family == *family && rule.table == *table && rule.ops.contains(verb) && object_is_granted
+    rule.all || rule.ops.contains(verb) && object_is_granted
+}
+
+impl<'a> Action for ApplyNft<'a> {
+    type Granted = Self;
+
+    fn judge(self, policy: &Policy) -> Result<Allowed<Self>, Denial> {
+        let mut allowed = ground("nft.write", None);
+        for change in self.commands.iter().flat_map(ChangeNft::of) {
+            allowed = change.judge(policy)?.ground;
+        }
+        if policy.rules.nft.confirm && !self.confirmed {
+            return Err(Denial::new(
+                "nft.confirm",
+                format!(
+                    "{PATH} demands that a change is confirmed: give the option confirm => 30000 (milliseconds), and call \
+                     nft_confirm within that time; or write under [nft]: confirm = \"optional\""
+                ),
+            ));
+        }
+        Ok(Allowed {
+            granted: self,
+            capabilities: Capabilities::of(&[Capability::NetAdmin]),
+            ground: allowed,
+        })
+    }
 }
 
 impl Action for ReadSysctl {

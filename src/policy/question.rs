@@ -10,7 +10,7 @@ use crate::file::path::NormalPath;
 use crate::icmp::action::Ping;
 use crate::icmp::args::is_one_host;
 use crate::nft::action::{
-    ChangeNft, FAMILIES, ReadNft, VERBS, is_name as is_nft_name, needs_chain, needs_set,
+    ChangeNft, FAMILIES, ReadNft, VERBS, is_name as is_nft_name, needs_chain, needs_object, needs_set,
 };
 use crate::policy::{Action, Allowed, Ground, Policy};
 use crate::proc::action::{ReadProcesses, Tier};
@@ -22,7 +22,7 @@ use crate::sysctl::action::{ReadSysctl, SetSysctl, is_name, is_value};
 pub const USAGE: &str = "\
 processes [COLUMN...]    process [COLUMN...]
 file_open PATH           ping ADDRESS
-nft_list                 nft_apply VERB FAMILY TABLE [CHAIN or SET]
+nft_list                 nft_apply VERB FAMILY TABLE [CHAIN, SET or OBJECT]
 sysctl_get NAME          sysctl_set NAME VALUE
 ";
 
@@ -87,13 +87,13 @@ fn processes(policy: &Policy, names: &[&[u8]]) -> Result<Answer, String> {
     Ok(answer(policy, ReadProcesses::new(tiers)))
 }
 
-/// A change names its table, and the chain or set that it is about, as a policy does.
+/// A change names its table, and the chain, set or object that it is about, as a policy does.
 fn check_names(change: &ChangeNft) -> Result<(), String> {
     let ChangeNft { verb, table, object, .. } = change;
-    let needed = needs_chain(verb) || needs_set(verb);
+    let needed = needs_chain(verb) || needs_set(verb) || needs_object(verb);
     if needed != object.is_some() {
         let word = if needed {
-            "needs the name of a chain or set"
+            "needs the name of a chain, set or object"
         } else {
             "works on the table and takes no other name"
         };

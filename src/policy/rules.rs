@@ -109,6 +109,10 @@ pub struct NftWrite {
     pub chains: Vec<String>,
     /// In which sets.
     pub sets: Vec<String>,
+    /// Of which named objects.
+    pub objects: Vec<String>,
+    /// `all`: every operation on the table and everything in it. The lists above are empty then.
+    pub all: bool,
     /// Where it stands.
     pub line: Line,
 }

@@ -81,13 +81,19 @@ fn network(rules: &Rules, say: &mut Say<'_>) {
         let sentence = format!("echo requests to {}/{}", network.address, network.bits);
         say("ping", Some(network.line), &sentence);
     }
-    let reading = if rules.nft.read { "all rules can be listed" } else { "no rules can be listed" };
-    say("nft", rules.nft.read_line, &format!("{reading}{LATER}"));
+    let reading = if rules.nft.read {
+        "all rules, sets and their elements can be listed"
+    } else {
+        "no rules can be listed"
+    };
+    say("nft", rules.nft.read_line, reading);
     for rule in &rules.nft.write {
-        let mut places = vec![format!("{} of table {} {}", rule.ops.join(", "), rule.family, rule.table)];
+        let what = if rule.all { "everything".to_owned() } else { rule.ops.join(", ") };
+        let mut places = vec![format!("{what} of table {} {}", rule.family, rule.table)];
         places.extend((!rule.chains.is_empty()).then(|| format!("in chains {}", rule.chains.join(", "))));
         places.extend((!rule.sets.is_empty()).then(|| format!("in sets {}", rule.sets.join(", "))));
-        say("nft", Some(rule.line), &format!("{}{LATER}", places.join(", ")));
+        places.extend((!rule.objects.is_empty()).then(|| format!("of objects {}", rule.objects.join(", "))));
+        say("nft", Some(rule.line), &places.join(", "));
     }
     if !rules.nft.write.is_empty() {
         let confirm = if rules.nft.confirm {

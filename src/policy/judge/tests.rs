@@ -3,6 +3,9 @@
 
 use super::*;
 use crate::file::path::NormalPath;
+use crate::nft::model::{
+    Command, Dynset, DynsetOp, Expr, Family, Flush, Place, Rule, Statement, TableRef, Target, Text,
+};
 use crate::op::Role;
 use crate::policy::authorize;
 use crate::policy::parse::parse;
@@ -153,6 +156,69 @@ fn a_change_of_the_firewall_needs_its_verb_its_table_and_its_object() {
         line,
         "[nft] write = [{ family = \"ip\", table = \"t\", ops = [\"add_set\"], sets = [\"s\"] }]"
     );
+}
+
+fn apply(commands: Vec<Command<'static>>, confirmed: bool) -> ApplyNft<'static> {
+    ApplyNft { commands, confirmed }
+}
+
+fn table(name: &'static str) -> TableRef {
+    TableRef { family: Family::Inet, name: Text::Borrowed(name.as_bytes()) }
+}
+
+#[test]
+fn every_command_of_a_change_is_judged_and_so_are_the_sets_that_a_rule_fills() {
+    let text = "write = [{ family = \"inet\", table = \"fw\", ops = [\"add_rule\"], chains = [\"in\"] }]";
+    let nft = policy(&format!("[nft]\nconfirm = \"optional\"\n{text}"));
+    let rule = |statements| {
+        let rule = Rule {
+            table: table("fw"),
+            chain: Text::Borrowed(b"in"),
+            handle: None,
+            statements,
+            comment: None,
+        };
+        Command::Append(rule, Place::Edge)
+    };
+    let _ = allowed(&nft, apply(vec![rule(vec![]), rule(vec![])], false));
+    let second = Command::Delete(Target::Table(table("fw")));
+    let (_, line) = denied(&nft, apply(vec![rule(vec![]), second], false));
+    assert!(line.contains("del_table"), "{line}");
+    let fills = Statement::Dynset(Box::new(Dynset {
+        op: DynsetOp::Add,
+        elem: Expr::Text(Text::Borrowed(b"10.0.0.1")),
+        data: None,
+        set: Text::Borrowed(b"banned"),
+        statements: vec![],
+    }));
+    let (_, line) = denied(&nft, apply(vec![rule(vec![fills])], false));
+    assert!(line.contains("add_element") && line.contains("banned"), "{line}");
+    assert_eq!(denied(&nft, apply(vec![Command::Flush(Flush::Ruleset)], true)).0, "nft.write");
+}
+
+#[test]
+fn all_of_a_table_is_that_table_and_no_other() {
+    let nft =
+        policy("[nft]\nconfirm = \"optional\"\nwrite = [{ family = \"inet\", table = \"app\", all = true }]");
+    let _ = allowed(&nft, apply(vec![Command::Delete(Target::Table(table("app")))], false));
+    let chain = Target::Chain(table("app"), Text::Borrowed(b"\xff odd"));
+    let _ = allowed(&nft, apply(vec![Command::Delete(chain)], false));
+    assert_eq!(
+        denied(&nft, apply(vec![Command::Delete(Target::Table(table("app2")))], false)).0,
+        "nft.write"
+    );
+    let other = TableRef { family: Family::Ip, ..table("app") };
+    assert_eq!(denied(&nft, apply(vec![Command::Delete(Target::Table(other))], false)).0, "nft.write");
+}
+
+#[test]
+fn a_policy_can_demand_that_a_change_is_confirmed() {
+    let nft = policy("[nft]\nwrite = [{ family = \"inet\", table = \"app\", all = true }]");
+    let delete = || vec![Command::Delete(Target::Table(table("app")))];
+    let _ = allowed(&nft, apply(delete(), true));
+    let Err(denial) = authorize(&nft, Capabilities::NONE, apply(delete(), false)) else { panic!("allowed") };
+    assert_eq!(denial.rule, "nft.confirm");
+    assert!(denial.hint.contains("nft_confirm") && denial.hint.contains("optional"), "{}", denial.hint);
 }
 
 #[test]

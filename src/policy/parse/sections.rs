@@ -138,29 +138,52 @@ impl<'t> Reader<'t> {
 
     fn nft_write(&mut self, entry: &Value<'t>) -> Option<NftWrite> {
         let fields = self.table(entry, "an entry of write")?;
-        let known = ["family", "table", "ops", "chains", "sets"];
-        let [family, table, ops, chains, sets] = self.keys(fields, "an entry of write", known);
+        let known = ["family", "table", "ops", "chains", "sets", "objects", "all"];
+        let [family, table, ops, chains, sets, objects, all] = self.keys(fields, "an entry of write", known);
         let Some(family) = family else { return self.missing(entry, "family") };
         let Some(table) = table else { return self.missing(entry, "table") };
-        let Some(ops) = ops else { return self.missing(entry, "ops") };
+        let all = all.and_then(|v| self.boolean(v, "all")).unwrap_or(false);
         let family = self.word(family, "family", FAMILIES)?.to_owned();
         let name = self.string(table, "table")?.to_owned();
         if !nft::is_name(&name) {
             self.wrong(&table.span(), format!("{} is not the name of a table", quoted(&name)));
         }
+        if all {
+            for list in [ops, chains, sets, objects].into_iter().flatten() {
+                self.wrong(&list.span(), "has no effect beside all = true");
+            }
+            let none = Vec::new;
+            let line = self.line(entry);
+            return Some(NftWrite {
+                family,
+                table: name,
+                ops: none(),
+                chains: none(),
+                sets: none(),
+                objects: none(),
+                all,
+                line,
+            });
+        }
+        let Some(ops) = ops else { return self.missing(entry, "ops") };
         let expected = format!("one of {}", VERBS.join(", "));
         let verbs = self.texts(ops, "ops", &expected, |op| VERBS.contains(&op));
         let mut names = |list: Option<&Value<'t>>, what| {
             list.map(|v| self.texts(v, what, "a name", nft::is_name)).unwrap_or_default()
         };
-        let (chains, sets) = (names(chains, "chains"), names(sets, "sets"));
+        let (chains, sets, objects) =
+            (names(chains, "chains"), names(sets, "sets"), names(objects, "objects"));
         if chains.is_empty() && verbs.iter().any(|v| nft::needs_chain(v)) {
             return self.missing(entry, "chains: an operation in ops works on chains, and none is named");
         }
         if sets.is_empty() && verbs.iter().any(|v| nft::needs_set(v)) {
             return self.missing(entry, "sets: an operation in ops works on sets, and none is named");
         }
-        Some(NftWrite { family, table: name, ops: verbs, chains, sets, line: self.line(entry) })
+        if objects.is_empty() && verbs.iter().any(|v| nft::needs_object(v)) {
+            return self
+                .missing(entry, "objects: an operation in ops works on named objects, and none is named");
+        }
+        Some(NftWrite { family, table: name, ops: verbs, chains, sets, objects, all, line: self.line(entry) })
     }
 
     pub(super) fn sysctl(&mut self, table: &DeTable<'t>) -> Sysctl {
