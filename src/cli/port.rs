@@ -1,6 +1,8 @@
 //! `portcullis port`: the whole way from a fresh process to the end of the conversation.
 #![forbid(unsafe_code)]
 
+use std::os::fd::OwnedFd;
+
 use crate::audit::log::{Log, Sink};
 use crate::audit::record::{Decision, Event};
 use crate::capability::{Capabilities, Capability};
@@ -9,6 +11,7 @@ use crate::exec::{self, Court, Session};
 use crate::harden::{self, Confined, Fenced, Start};
 use crate::icmp::pings::Pings;
 use crate::measure::{Measure, in_force};
+use crate::op::Role;
 use crate::policy::{self, Policy};
 use crate::proc::hidden;
 use crate::protocol::hello::{self, Hello};
@@ -41,6 +44,7 @@ pub struct Prepared {
     policy: Policy,
     log: Log,
     pings: Pings,
+    termination: Option<OwnedFd>,
     hidden_proc: bool,
 }
 
@@ -52,16 +56,17 @@ pub fn prepare(start: Start) -> Result<Prepared, Refusal> {
     fenced.require(wanted)?;
     let log = open_log(&fenced, &policy)?;
     let pings = open_pings(&mut fenced, &policy)?;
+    let termination = open_termination(start.role)?;
     let hidden_proc = hidden::here();
     let confined = fenced.confine(wanted)?;
-    Ok(Prepared { confined, policy, log, pings, hidden_proc })
+    Ok(Prepared { confined, policy, log, pings, termination, hidden_proc })
 }
 
 /// What came of a conversation: how it ended, or that there was nobody to end it with.
 type Ended = std::io::Result<Option<Refusal>>;
 
 fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
-    let Prepared { confined, policy, mut log, pings, hidden_proc } = prepared;
+    let Prepared { confined, policy, mut log, pings, termination, hidden_proc } = prepared;
     let name = policy.name();
     let role_max = confined.role().frame_max();
     let frame_max = usize::try_from(policy.limits().frame_max).map_or(role_max, |max| max.min(role_max));
@@ -85,7 +90,9 @@ fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
         frame_max,
     };
     let court = Court { role: confined.role(), policy, held: confined.held(), hidden_proc };
-    Ok(exec::serve(Session::new(court, log, pings), &greeting))
+    let mut session = Session::new(court, log, pings);
+    session.termination = termination;
+    Ok(exec::serve(session, &greeting))
 }
 
 /// The policy of the file. Without privileges there is nothing that a wrong file could give away, so that it is a finding
@@ -125,7 +132,7 @@ pub(super) fn no_log(why: &str) -> Refusal {
 
 /// The sockets for echo requests, if some address may be pinged at all.
 fn open_pings(fenced: &mut Fenced, policy: &Policy) -> Result<Pings, Refusal> {
-    if fenced.start().role != crate::op::Role::Net || !policy.pings() {
+    if fenced.start().role != Role::Net || !policy.pings() {
         return Ok(Pings::new(icmp::Sockets::none()));
     }
     let raw = Capabilities::of(&[Capability::NetRaw]);
@@ -137,6 +144,20 @@ fn open_pings(fenced: &mut Fenced, policy: &Policy) -> Result<Pings, Refusal> {
         Refusal::new(
             Reason::HardeningFailed,
             format!("the sockets for echo requests: {e}"),
+            "ulimit -n   # 64 or more",
+        )
+    })
+}
+
+/// How role `net` learns that it is to end: it may have a change to take back first.
+fn open_termination(role: Role) -> Result<Option<OwnedFd>, Refusal> {
+    if role == Role::Proc {
+        return Ok(None);
+    }
+    process::termination().map(Some).map_err(|e| {
+        Refusal::new(
+            Reason::HardeningFailed,
+            format!("the descriptor for SIGTERM: {e}"),
             "ulimit -n   # 64 or more",
         )
     })

@@ -52,7 +52,7 @@ impl Output {
     pub fn drain(&mut self) -> io::Result<()> {
         self.flush()?;
         while self.is_pending() {
-            if poll::wait(false, true, std::iter::empty(), None)?.gone {
+            if poll::wait(false, true, None, std::iter::empty(), None)?.gone {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
             self.flush()?;

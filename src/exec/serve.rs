@@ -4,6 +4,7 @@
 
 use std::io;
 use std::iter;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use crate::error::{Reason, Refusal};
@@ -22,7 +23,11 @@ pub fn serve(session: Session, greeting: &Hello<'_>) -> io::Result<Option<Refusa
     let mut output = Output::default();
     hello::hello(output.frames(), greeting);
     let frame_max = if in_force(Measure::FrameBounds) { greeting.frame_max } else { FRAME_HARD_MAX };
-    Port { frames: FrameBuffer::new(frame_max), session, output }.run()
+    let mut port = Port { frames: FrameBuffer::new(frame_max), session, output };
+    let ended = port.run();
+    // However it ended: what was to be confirmed and was not is taken back.
+    port.session.end();
+    ended
 }
 
 struct Port {
@@ -74,10 +79,11 @@ impl Port {
         let full = self.output.is_full();
         // What is due has nowhere to write to while the output is full.
         let timeout = if full { None } else { self.session.idle_for() };
-        if timeout.is_some() || self.output.is_pending() {
+        let end = self.session.termination.as_ref().map(AsFd::as_fd);
+        if timeout.is_some() || self.output.is_pending() || end.is_some() {
             // Nothing is taken from the sockets meanwhile either, and what came would wake the loop for ever.
             let sockets = self.session.sockets().filter(|_| !full);
-            let ready = poll::wait(!full, self.output.is_pending(), sockets, timeout)?;
+            let ready = poll::wait(!full, self.output.is_pending(), end, sockets, timeout)?;
             if ready.gone {
                 return Ok(false);
             }
@@ -92,9 +98,9 @@ impl Port {
                 Ok(true)
             }
             // Both standard descriptors are one socket, which does not wait by itself.
-            Arrived::Nothing => {
-                poll::wait(true, false, iter::empty(), None).map(|ready| !ready.gone).map_err(Into::into)
-            }
+            Arrived::Nothing => poll::wait(true, false, None, iter::empty(), None)
+                .map(|ready| !ready.gone)
+                .map_err(Into::into),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One client's session: the rules that hold for it, and everything of it that outlives a frame.
 #![forbid(unsafe_code)]
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use crate::audit::log::Log;
@@ -51,6 +51,8 @@ pub struct Session {
     pub trail: Trail,
     /// What is counted.
     pub counters: Counters,
+    /// Readable when this process was asked to end.
+    pub termination: Option<OwnedFd>,
     rate: Bucket,
 }
 
@@ -66,6 +68,7 @@ impl Session {
             pings,
             trail: Trail::new(log),
             counters: Counters::new(),
+            termination: None,
             rate,
         }
     }
@@ -140,6 +143,9 @@ impl Session {
             ))
         })
     }
+
+    /// The client has gone, or the conversation is over for another reason.
+    pub fn end(&mut self) {}
 
     /// Ends a request because its client wants so.
     pub fn cancel(&mut self, id: RequestId, output: &mut Output) {

@@ -18,6 +18,7 @@ use crate::error::{Reason, Refusal};
 use crate::limits::{ADDRESS_SPACE_MAX, DESCRIPTORS_MAX, REPLY_FRAME_MAX};
 use crate::measure::{Measure, in_force};
 use crate::op::Role;
+use crate::sys::process::Orphaned;
 use crate::sys::{capset, fd, process};
 use cause::Circumstances;
 
@@ -104,7 +105,7 @@ pub fn usual(role: Role) -> Capabilities {
 
 /// Steps 1 to 5: descriptors, dumps, parent, signals, environment, own file.
 pub fn begin(start: Start) -> Result<Fenced, Refusal> {
-    cut_off().map_err(|(step, e)| failed(step, e))?;
+    cut_off(start.role).map_err(|(step, e)| failed(step, e))?;
     let before = capset::read().map_err(|e| failed("reading the capability sets", e))?;
     let path = fd::own_path().map_err(|e| failed("finding its own file", e))?;
     let file = fd::open_own_file().map_err(|e| failed("opening its own file", e))?;
@@ -129,7 +130,15 @@ pub fn begin(start: Start) -> Result<Fenced, Refusal> {
     Ok(Fenced { start, held, circumstances, findings })
 }
 
-fn cut_off() -> Result<(), (&'static str, Errno)> {
+/// Role `net` may have a change to take back before it ends.
+fn orphaned(role: Role) -> Orphaned {
+    match role {
+        Role::Proc => Orphaned::Killed,
+        Role::Net => Orphaned::Asked,
+    }
+}
+
+fn cut_off(role: Role) -> Result<(), (&'static str, Errno)> {
     if in_force(Measure::InheritedDescriptors) {
         fd::close_inherited().map_err(|e| ("closing inherited descriptors", e))?;
     }
@@ -138,7 +147,7 @@ fn cut_off() -> Result<(), (&'static str, Errno)> {
         process::forbid_dumps().map_err(|e| ("PR_SET_DUMPABLE", e))?;
     }
     if in_force(Measure::ParentDeath) {
-        process::die_with_parent().map_err(|e| ("PR_SET_PDEATHSIG", e))?;
+        process::die_with_parent(orphaned(role)).map_err(|e| ("PR_SET_PDEATHSIG", e))?;
     }
     if process::parent() != parent {
         // It ended before the signal was asked for, so that none will come.
@@ -146,6 +155,9 @@ fn cut_off() -> Result<(), (&'static str, Errno)> {
     }
     if in_force(Measure::Signals) {
         process::reset_signals().map_err(|e| ("resetting signals", e))?;
+    }
+    if orphaned(role) == Orphaned::Asked {
+        process::hold_termination().map_err(|e| ("holding SIGTERM back", e))?;
     }
     if in_force(Measure::Environment) {
         process::clear_environment();
@@ -291,7 +303,7 @@ fn read_back(start: Start, kept: Capabilities) -> Result<(), (&'static str, Errn
     if in_force(Measure::Dumpable) && process::dumpable() != Ok(false) {
         return wrong("the process is dumpable again");
     }
-    if in_force(Measure::ParentDeath) && process::dies_with_parent() != Ok(true) {
+    if in_force(Measure::ParentDeath) && process::dies_with_parent(orphaned(start.role)) != Ok(true) {
         return wrong("the parent death signal was forgotten");
     }
     if in_force(Measure::NoNewPrivs) && process::no_new_privileges() != Ok(true) {

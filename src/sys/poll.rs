@@ -19,10 +19,11 @@ pub struct Ready {
 }
 
 /// Waits for input (if `input`), for room in the output (if `output`), for something on one of `others`, or until `timeout`;
-/// for ever without one.
+/// for ever without one. Something on `end` is as good as the peer's going.
 pub fn wait<'o>(
     input: bool,
     output: bool,
+    end: Option<BorrowedFd<'o>>,
     others: impl Iterator<Item = BorrowedFd<'o>>,
     timeout: Option<Duration>,
 ) -> Result<Ready, Errno> {
@@ -38,6 +39,10 @@ pub fn wait<'o>(
     let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(4);
     fds.push(output);
     fds.extend(input.then(|| PollFd::new(stdin(), PollFlags::POLLIN)));
+    let asked = end.map(|fd| {
+        fds.push(PollFd::new(fd, PollFlags::POLLIN));
+        fds.len().saturating_sub(1)
+    });
     fds.extend(others);
     match poll(&mut fds, timeout) {
         Ok(_) => {}
@@ -45,7 +50,8 @@ pub fn wait<'o>(
         Err(e) => return Err(e),
     }
     let lost = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
-    let gone = fds.first().and_then(PollFd::revents).is_none_or(|r| r.intersects(lost));
+    let ended = asked.and_then(|at| fds.get(at)).and_then(PollFd::any).unwrap_or(false);
+    let gone = ended || fds.first().and_then(PollFd::revents).is_none_or(|r| r.intersects(lost));
     let came = fds.get(1).and_then(PollFd::any).unwrap_or(true);
     Ok(Ready { input: input && came, gone })
 }

@@ -1,13 +1,21 @@
 //! What the process is to the kernel: prctl(2), resource limits, signals, environment, identity.
 
+use std::os::fd::OwnedFd;
+
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::datagram::pin;
 
 /// `PR_SET_MDWE`, `PR_GET_MDWE` and `PR_MDWE_REFUSE_EXEC_GAIN` (include/uapi/linux/prctl.h, Linux 6.3).
 const PR_SET_MDWE: i32 = 65;
 const PR_GET_MDWE: i32 = 66;
 const PR_MDWE_REFUSE_EXEC_GAIN: u64 = 1;
+
+/// The descriptor of [`termination`].
+pub const TERMINATION: i32 = 10;
 
 /// A prctl(2) whose arguments are plain numbers.
 pub(super) fn prctl(option: i32, argument: u64) -> Result<i32, Errno> {
@@ -27,14 +35,47 @@ pub fn dumpable() -> Result<bool, Errno> {
     nix::sys::prctl::get_dumpable()
 }
 
-/// The kernel kills this process when its parent ends.
-pub fn die_with_parent() -> Result<(), Errno> {
-    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)
+/// What the kernel does to this process when its parent ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orphaned {
+    /// Kills it: there is nothing to take back.
+    Killed,
+    /// Asks it to end (`SIGTERM`): it may have a change to take back first.
+    Asked,
 }
 
-/// Whether the kernel will do so: it forgets it when credentials grow.
-pub fn dies_with_parent() -> Result<bool, Errno> {
-    nix::sys::prctl::get_pdeathsig().map(|s| s == Some(Signal::SIGKILL))
+impl Orphaned {
+    fn signal(self) -> Signal {
+        match self {
+            Self::Killed => Signal::SIGKILL,
+            Self::Asked => Signal::SIGTERM,
+        }
+    }
+}
+
+/// This process does not outlive its parent.
+pub fn die_with_parent(how: Orphaned) -> Result<(), Errno> {
+    nix::sys::prctl::set_pdeathsig(how.signal())
+}
+
+/// Whether the kernel will see to that: it forgets it when credentials grow.
+pub fn dies_with_parent(how: Orphaned) -> Result<bool, Errno> {
+    nix::sys::prctl::get_pdeathsig().map(|s| s == Some(how.signal()))
+}
+
+/// `SIGTERM` no longer ends this process: it waits to be read from [`termination`].
+pub fn hold_termination() -> Result<(), Errno> {
+    nix::sys::signal::sigprocmask(SigmaskHow::SIG_BLOCK, Some(&terminating()), None)
+}
+
+/// A descriptor that becomes readable when `SIGTERM` has come; the signal must be held back. Nothing ever reads it.
+pub fn termination() -> Result<OwnedFd, Errno> {
+    let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
+    pin(SignalFd::with_flags(&terminating(), flags)?.into(), TERMINATION)
+}
+
+fn terminating() -> SigSet {
+    SigSet::from(Signal::SIGTERM)
 }
 
 /// The parent's pid.
