@@ -17,6 +17,7 @@ pub mod rate;
 
 pub mod sys;
 
+pub mod netlink;
 pub mod wire;
 
 pub mod audit;

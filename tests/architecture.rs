@@ -17,6 +17,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("rate", 0),
     ("policy/permit", 0),
     ("sys", 1),
+    ("netlink", 2),
     ("wire", 2),
     ("audit", 3),
     ("file", 3),
