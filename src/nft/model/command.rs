@@ -1,7 +1,7 @@
 //! Commands: what a request asks for, one after the other, all or nothing.
 #![forbid(unsafe_code)]
 
-use super::{Chain, Object, ObjectKind, Rule, Set, Table, TableRef, Text};
+use super::{Chain, Family, Object, ObjectKind, Rule, Set, Table, TableRef, Text};
 use crate::wire::term::Items;
 
 /// A command of a change. Elements stay terms of the frame until they are encoded: a hundred thousand of them would
@@ -61,16 +61,24 @@ pub enum Creation<'a> {
 pub enum Target<'a> {
     /// A table.
     Table(TableRef),
+    /// A table of that family, by its handle.
+    TableHandle(Family, u64),
     /// A chain.
     Chain(TableRef, Text),
+    /// A chain, by its handle.
+    ChainHandle(TableRef, u64),
     /// A rule, by its handle.
     Rule(TableRef, Text, u64),
     /// A set or a map.
     Set(TableRef, Text),
+    /// A set or a map, by its handle.
+    SetHandle(TableRef, u64),
     /// Elements.
     Elements(TableRef, Text, Items<'a>),
     /// A named object.
     Object(TableRef, ObjectKind, Text),
+    /// A named object, by its handle.
+    ObjectHandle(TableRef, ObjectKind, u64),
 }
 
 /// What can be flushed.
@@ -82,6 +90,6 @@ pub enum Flush {
     Chain(TableRef, Text),
     /// The elements of a set or map.
     Set(TableRef, Text),
-    /// Everything.
-    Ruleset,
+    /// Everything, or all tables of a family.
+    Ruleset(Option<Family>),
 }
