@@ -118,6 +118,18 @@ pub enum Why {
     UnknownColumn(Vec<u8>),
     /// A condition on a column that holds lists or maps.
     NotComparable(&'static str),
+    /// A word that is none of those that can stand here: as the peer wrote it, cut.
+    UnknownName(Vec<u8>),
+    /// What stands in listings only, and can be restored but not written.
+    ListedOnly,
+    /// What the schema has and this program does not.
+    Unsupported(&'static str),
+    /// A text that is too short or too long, in bytes.
+    Length(u64, u64),
+    /// It excludes another key that is there too.
+    Excludes(&'static str),
+    /// A name with a NUL in it, which the kernel would take for its end.
+    Nul,
 }
 
 /// Why an action is not allowed: the rule that decides, and what a person can do about it.

@@ -137,3 +137,48 @@ pub const EVENTS_INITIAL: u32 = 64;
 
 /// Records of refusals that are written in a second: enough to see what happens, too few to fill a disk.
 pub const AUDIT_REFUSALS_PER_S: u64 = 100;
+
+/// Commands of one change of the firewall, which the kernel takes or refuses as a whole.
+pub const NFT_COMMANDS_MAX: usize = 65_536;
+
+/// Statements of one rule: the kernel takes 128 expressions (`NFT_RULE_MAXEXPRS`, net/netfilter/nf_tables_api.c), and a
+/// statement is one at least.
+pub const NFT_STATEMENTS_MAX: usize = 128;
+
+/// Levels of the expressions of a statement. The scan bounds the term; this bounds what is made of it, as operators
+/// with many operands nest to the left.
+pub const NFT_LEVELS_MAX: u32 = 64;
+
+/// Expressions and statements of one request without those of `element` commands, which stay in the frame: ten thousand
+/// rules of fifty. Some hundred bytes each, they take a fraction of the address space.
+pub const NFT_EXPRESSIONS_MAX: u32 = 1 << 19;
+
+/// Elements of a set inside a rule, and of any other list there.
+pub const NFT_RULE_LIST_MAX: usize = 65_536;
+
+/// Bytes of the name of a table, chain, set or object: `NFT_NAME_MAXLEN` without the NUL (nf_tables.h).
+pub const NFT_NAME_MAX: usize = 255;
+
+/// Bytes of a comment: what nft(8) takes; with its header it fits user data (`NFT_USERDATA_MAXLEN` 256).
+pub const NFT_COMMENT_MAX: usize = 128;
+
+/// Bytes of a value written as text: `@` and a name. The widest number, 64 bytes in hexadecimal, is shorter.
+pub const NFT_TEXT_MAX: usize = 256;
+
+/// Bytes of the name of a device: `IFNAMSIZ` without the NUL (if.h).
+pub const DEVICE_NAME_MAX: usize = 15;
+
+/// Devices of one chain: `NFT_NETDEVICE_MAX` (include/net/netfilter/nf_tables.h).
+pub const NFT_DEVICES_MAX: usize = 256;
+
+/// Statements that are kept with every element of a set: `NFT_SET_EXPR_MAX` (include/net/netfilter/nf_tables.h).
+pub const NFT_ELEMENT_STATEMENTS_MAX: usize = 2;
+
+/// Parts of a concatenation: registers of four bytes (`NFT_REG32_COUNT`, nf_tables.h).
+pub const NFT_PARTS_MAX: usize = 16;
+
+/// Bytes before a logged line: `NF_LOG_PREFIXLEN` without the NUL (nf_log.h).
+pub const NFT_LOG_PREFIX_MAX: usize = 127;
+
+/// Bytes of a word of the peer that an error repeats.
+pub const ECHO_MAX: usize = 255;

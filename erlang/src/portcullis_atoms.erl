@@ -12,7 +12,7 @@ load() ->
 -spec all() -> [atom(), ...].
 all() ->
     lists:usort(frames() ++ hello() ++ refused() ++ errors() ++ operations() ++ columns() ++ states() ++ limits()
-                ++ errnos()).
+                ++ errnos() ++ netfilter()).
 
 frames() ->
     [hello, refused, ok, error, rows, same, req, cancel, event, lost].
@@ -67,3 +67,18 @@ errnos() ->
     [e2big, eacces, eaddrnotavail, eafnosupport, eagain, ebadf, ebusy, econnrefused, edestaddrreq, eexist, efault, efbig, ehostunreach, eintr, einval, eio, eisdir, eloop, emfile, emsgsize,
      enametoolong, enetdown, enetunreach, enfile, enobufs, enodev, enoent, enomem, enospc, enosys, enotconn, enotdir, enotempty, enotty, enxio, eopnotsupp,
      eoverflow, eperm, epipe, eproto, eprotonosupport, erange, erofs, espipe, esrch, etimedout].
+
+%% Keys of libnftables-json(5), and what can be wrong with a value of it.
+netfilter() ->
+    ['&', '<<', '>>', '^', accept, add, addr, 'auto-merge', base, boolean, burst, burst_unit, bytes, chain,
+     chains, comment, concat, continue, counter, counters, create, ct, 'ct count', 'ct expectation',
+     'ct helper', 'ct timeout', data, 'dccp option', delete, destroy, dev, dir, dnat, drop, dup, elem,
+     element, elements, excludes, expr, expression, exthdr, family, fib, field, flow, flowtable, flowtables,
+     flush, fwd, 'gc-interval', goto, group, hook, index, insert, inv, 'ip option', ipsec, jhash,
+     json_schema_version, jump, key, last, left, len, level, listed_only, log, mangle, maps, masquerade,
+     match, meta, metainfo, meter, mod, mode, mss, name, newname, nftables, notrack, nul, null, num, numgen,
+     object, op, opaque, osf, packets, payload, per, port, prio, queue, 'queue-threshold', quota, quotas,
+     rate, rate_unit, redirect, reject, release_name, rename, replace, reset, return, right, rt, rules,
+     ruleset, 'sctp chunk', secmark, seed, set, sets, snaplen, snat, socket, spnum, stmt, symhash, synproxy,
+     table, tables, 'tcp option', text, tproxy, tunnel, type, type_flags, typeof, unit, unknown_name, used,
+     used_unit, val, val_unit, value, vmap, wscale, xt, '|'].

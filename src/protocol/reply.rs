@@ -163,6 +163,25 @@ fn write_why(w: &mut Writer, why: &Why) {
             tagged(w, atoms::NOT_COMPARABLE, 2);
             w.atom(atoms::named(column));
         }
+        Why::UnknownName(name) => {
+            tagged(w, atoms::UNKNOWN_NAME, 2);
+            w.binary(name);
+        }
+        Why::ListedOnly => w.atom(atoms::LISTED_ONLY),
+        Why::Unsupported(what) => {
+            tagged(w, atoms::UNSUPPORTED, 2);
+            w.atom(atoms::named(what));
+        }
+        Why::Length(min, max) => {
+            tagged(w, atoms::LENGTH, 3);
+            w.uint(*min);
+            w.uint(*max);
+        }
+        Why::Excludes(key) => {
+            tagged(w, atoms::EXCLUDES, 2);
+            w.atom(atoms::named(key));
+        }
+        Why::Nul => w.atom(atoms::NUL),
     }
 }
 
