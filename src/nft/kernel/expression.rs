@@ -1,4 +1,5 @@
 //! The expressions as data. Names are borrowed from the message that they came in.
+#![forbid(unsafe_code)]
 
 use std::borrow::Cow;
 

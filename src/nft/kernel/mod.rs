@@ -2,6 +2,14 @@
 //! Encoding and decoding of each stand side by side in the files of this folder.
 #![forbid(unsafe_code)]
 
+mod codec;
 mod expression;
+mod field;
+mod list;
+mod special;
 
 pub use expression::*;
+pub use list::{decode, encode, one, write};
+
+#[cfg(test)]
+mod tests;
