@@ -104,13 +104,7 @@ impl ChangeNft {
             Command::Flush(Flush::Chain(table, chain)) => vec![Self::new("flush_chain", table, Some(chain))],
             Command::Flush(Flush::Set(table, set)) => vec![Self::new("flush_set", table, Some(set))],
             // Expanded into the tables that there are before it is judged; a permit for it must never be given.
-            Command::Flush(Flush::Ruleset) => {
-                vec![Self::new(
-                    "del_table",
-                    &TableRef { family: Family::Inet, name: Text::Borrowed(b"*") },
-                    None,
-                )]
-            }
+            Command::Flush(Flush::Ruleset(_)) => vec![no_table(Family::Inet)],
             Command::Rename(table, old, new) => {
                 vec![Self::new("rename_chain", table, Some(old)), Self::new("rename_chain", table, Some(new))]
             }
@@ -148,12 +142,29 @@ fn creation(what: &Creation<'_>) -> Vec<ChangeNft> {
 fn deletion(target: &Target<'_>) -> ChangeNft {
     match target {
         Target::Table(table) => ChangeNft::new("del_table", table, None),
+        // Which table that is nobody has looked up: the request names it, or is denied.
+        Target::TableHandle(family, _) => no_table(*family),
         Target::Chain(table, chain) => ChangeNft::new("del_chain", table, Some(chain)),
+        Target::ChainHandle(table, handle) => ChangeNft::new("del_chain", table, Some(&by_handle(*handle))),
         Target::Rule(table, chain, _) => ChangeNft::new("del_rule", table, Some(chain)),
         Target::Set(table, set) => ChangeNft::new("del_set", table, Some(set)),
+        Target::SetHandle(table, handle) => ChangeNft::new("del_set", table, Some(&by_handle(*handle))),
         Target::Elements(table, set, _) => ChangeNft::new("del_element", table, Some(set)),
         Target::Object(table, _, name) => ChangeNft::new("del_object", table, Some(name)),
+        Target::ObjectHandle(table, _, handle) => {
+            ChangeNft::new("del_object", table, Some(&by_handle(*handle)))
+        }
     }
+}
+
+/// A change that no policy can grant.
+fn no_table(family: Family) -> ChangeNft {
+    ChangeNft::new("del_table", &TableRef { family, name: Text::Borrowed(b"*") }, None)
+}
+
+/// What is known by its handle only: no list of names can hold it, so that it takes the whole table.
+fn by_handle(handle: u64) -> Text {
+    Text::Owned(format!("handle {handle}").into_bytes())
 }
 
 /// A name for the policy. One that is not UTF-8 becomes one that no policy can hold ([`is_name`]).

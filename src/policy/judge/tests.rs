@@ -193,7 +193,7 @@ fn every_command_of_a_change_is_judged_and_so_are_the_sets_that_a_rule_fills() {
     }));
     let (_, line) = denied(&nft, apply(vec![rule(vec![fills])], false));
     assert!(line.contains("add_element") && line.contains("banned"), "{line}");
-    assert_eq!(denied(&nft, apply(vec![Command::Flush(Flush::Ruleset)], true)).0, "nft.write");
+    assert_eq!(denied(&nft, apply(vec![Command::Flush(Flush::Ruleset(None))], true)).0, "nft.write");
 }
 
 #[test]
