@@ -8,6 +8,7 @@ pub mod atoms;
 pub mod chunk;
 pub mod frame;
 mod head;
+pub mod json;
 pub mod scan;
 pub mod schema;
 pub mod term;
