@@ -7,6 +7,9 @@ use super::attr::{Attrs, Buffer, TooLong};
 /// `struct nlmsghdr`: length, kind, flags, sequence, port.
 pub const HEADER: usize = 16;
 
+/// Bytes of it before the flags.
+const FLAGS: usize = 6;
+
 /// `struct nfgenmsg`: family, version, resource.
 pub const GENERIC: usize = 4;
 
@@ -96,6 +99,14 @@ impl Buffer {
                 self.truncate(mark.0);
                 Err(TooLong)
             }
+        }
+    }
+
+    /// Adds flags to the message that begins behind the first `start` bytes.
+    pub fn flag(&mut self, start: usize, flags: u16) {
+        let place = self.bytes.get_mut(start.saturating_add(FLAGS)..).and_then(|rest| rest.first_chunk_mut());
+        if let Some(place) = place {
+            *place = (u16::from_ne_bytes(*place) | flags).to_ne_bytes();
         }
     }
 }

@@ -11,4 +11,5 @@ pub mod model;
 pub mod object;
 pub mod schema;
 pub mod tables;
+pub mod transport;
 pub mod value;

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod datagram;
 pub mod fd;
 pub mod icmp;
+pub mod netlink;
 pub mod piddir;
 pub mod poll;
 pub mod process;

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub mod corpus;
+pub mod messages;
 pub mod raw;
 
 use std::io::Write;
