@@ -176,6 +176,14 @@ pub enum RequestError {
     Unsupported(Vec<u8>),
     /// The kernel refused: the errno, and what was tried.
     Posix(i32, &'static str),
+    /// What the request was made for has changed meanwhile.
+    Stale,
+    /// The kernel could not do it at the moment; another time it may.
+    Busy,
+    /// Whether it was done is not known.
+    UnknownOutcome,
+    /// The kernel refused a command of a change: which, from 1, the errno, and what is wrong, for a person.
+    Nft(u64, i32, Vec<u8>),
     /// The term is not of the schema.
     BadRequest(Vec<Step>, Why),
     /// The frame is not an accepted term: the offset and the name of the reason. Always under [`RequestId::NONE`].

@@ -138,6 +138,12 @@ pub const EVENTS_INITIAL: u32 = 64;
 /// Records of refusals that are written in a second: enough to see what happens, too few to fill a disk.
 pub const AUDIT_REFUSALS_PER_S: u64 = 100;
 
+/// Shortest time in which a change can be confirmed, in milliseconds: a round trip and somebody's decision.
+pub const CONFIRM_MIN_MS: u64 = 100;
+
+/// Longest: a change that nobody confirms within an hour was forgotten.
+pub const CONFIRM_MAX_MS: u64 = 60 * 60 * 1000;
+
 /// Commands of one change of the firewall, which the kernel takes or refuses as a whole.
 pub const NFT_COMMANDS_MAX: usize = 65_536;
 

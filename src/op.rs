@@ -22,6 +22,22 @@ pub enum Op {
     FileClose,
     /// An ICMP echo request and its reply.
     Ping,
+    /// A change of the firewall: all of its commands or none.
+    NftApply,
+    /// A change stays that would have taken itself back.
+    NftConfirm,
+    /// It is taken back now.
+    NftRollback,
+    /// What the firewall is made of.
+    NftList,
+    /// The same two with JSON text in and out.
+    NftJson,
+    /// An address or network is kept out for a time.
+    Ban,
+    /// It is let in again.
+    Unban,
+    /// Who is kept out.
+    Banned,
     /// Events as they happen.
     Subscribe,
 }

@@ -7,7 +7,7 @@ use crate::audit::record::Decision;
 use crate::error::{RequestError, Why};
 use crate::exec::counters::Now;
 use crate::exec::output::Output;
-use crate::exec::rows::{RowAnswer, failure};
+use crate::exec::rows::{RowAnswer, Source, failure};
 use crate::exec::session::Session;
 use crate::file::args::{FileCloseArgs, FileOpenArgs, FileReadArgs};
 use crate::icmp::args::PingArgs;
@@ -96,6 +96,14 @@ fn carry_out(request: &Request<'_>, session: &mut Session, output: &mut Output) 
             Ok(())
         }
         Op::Ping => ping(request, session, output),
+        Op::NftApply
+        | Op::NftConfirm
+        | Op::NftRollback
+        | Op::NftList
+        | Op::NftJson
+        | Op::Ban
+        | Op::Unban
+        | Op::Banned => Err(RequestError::Unsupported(request.row.name.as_bytes().to_vec())),
         Op::Subscribe => {
             session.place()?;
             session.trail.subscribe(request.id, request.args)
@@ -160,7 +168,11 @@ fn processes(request: &Request<'_>, session: &mut Session, output: &mut Output) 
     let permit = session.permit(request.row.name, action, || args.names(), output)?;
     session.place()?;
     let deadline = Instant::now() + session.court.policy.deadline(request.timeout_ms);
-    session.running.queue(RowAnswer::new(request.id, deadline, Scan::new(permit, args)));
+    session.running.queue(RowAnswer::new(
+        request.id,
+        deadline,
+        Source::Processes(Box::new(Scan::new(permit, args))),
+    ));
     Ok(())
 }
 

@@ -9,24 +9,128 @@ use nix::errno::Errno;
 use crate::error::RequestError;
 use crate::ids::RequestId;
 use crate::limits::{CREDIT_INITIAL, CREDIT_MAX, SLICE_MICROS};
+use crate::nft::firewall::Firewall;
+use crate::nft::listing::Listing;
 use crate::proc::scan::{Scan, Tally};
 use crate::protocol::reply;
 use crate::sys::clock;
-use crate::wire::atoms;
+use crate::wire::atoms::{self, Atom};
 use crate::wire::chunk::{Chunk, Slice};
 use crate::wire::write::Writer;
+
+/// Where rows come from.
+#[derive(Debug)]
+pub enum Source {
+    /// The process table.
+    Processes(Box<Scan>),
+    /// The firewall.
+    Firewall(Box<Listing>),
+}
+
+impl Source {
+    fn columns(&self) -> impl Iterator<Item = Atom> {
+        let (processes, firewall) = match self {
+            Self::Processes(scan) => (Some(scan.args().columns.iter().map(|c| c.name)), None),
+            Self::Firewall(listing) => (None, Some(listing.column())),
+        };
+        processes.into_iter().flatten().chain(firewall)
+    }
+
+    fn rows(&self) -> u64 {
+        match self {
+            Self::Processes(scan) => scan.tally().rows,
+            Self::Firewall(listing) => listing.rows(),
+        }
+    }
+
+    /// Whether it holds what there are few of.
+    fn is_open(&self) -> bool {
+        match self {
+            Self::Processes(scan) => scan.is_open(),
+            Self::Firewall(_) => false,
+        }
+    }
+
+    /// Gives back what it can ask for again.
+    fn park(&mut self) {
+        match self {
+            Self::Processes(scan) => scan.park(),
+            Self::Firewall(_) => {}
+        }
+    }
+
+    fn slice(
+        &mut self,
+        firewall: &mut Firewall,
+        chunk: &mut Chunk,
+        until: Instant,
+    ) -> Result<Slice, RequestError> {
+        match self {
+            Self::Processes(scan) => scan.slice(chunk, until).map_err(failure),
+            Self::Firewall(listing) => listing.slice(firewall, chunk, until),
+        }
+    }
+
+    /// What is said of the answer as a whole.
+    fn meta(&self, started: &Started, w: &mut Writer) {
+        let times = [(atoms::STARTED, started.unix), (atoms::DURATION, clock::micros(started.at.elapsed()))];
+        match self {
+            Self::Processes(scan) => {
+                let Tally { rows, vanished, denied, cut, truncated } = scan.tally();
+                w.map(8);
+                numbers(w, &times);
+                numbers(
+                    w,
+                    &[
+                        (atoms::ROWS, rows),
+                        (atoms::VANISHED, vanished),
+                        (atoms::DENIED, denied),
+                        (atoms::CUT, cut),
+                    ],
+                );
+                w.atom(atoms::TRUNCATED);
+                w.bool(truncated);
+                w.atom(atoms::SOURCE);
+                w.atom(atoms::PROCFS);
+            }
+            Self::Firewall(listing) => {
+                w.map(5);
+                numbers(w, &times);
+                numbers(
+                    w,
+                    &[(atoms::ROWS, listing.rows()), (atoms::GENERATION, listing.generation().into())],
+                );
+                w.atom(atoms::SOURCE);
+                w.atom(atoms::NETFILTER);
+            }
+        }
+    }
+}
+
+fn numbers(w: &mut Writer, pairs: &[(Atom, u64)]) {
+    for (key, value) in pairs {
+        w.atom(*key);
+        w.uint(*value);
+    }
+}
+
+/// When an answer was begun.
+#[derive(Clone, Copy, Debug)]
+struct Started {
+    unix: u64,
+    at: Instant,
+}
 
 /// A running row answer.
 #[derive(Debug)]
 pub struct RowAnswer {
     id: RequestId,
     deadline: Instant,
-    scan: Scan,
+    source: Source,
     chunk: Chunk,
     credit: u32,
     named: bool,
-    started_unix: u64,
-    started: Instant,
+    started: Started,
 }
 
 /// Whether an answer goes on.
@@ -40,16 +144,15 @@ pub enum Progress {
 
 impl RowAnswer {
     /// An answer that has not said anything yet.
-    pub fn new(id: RequestId, deadline: Instant, scan: Scan) -> Self {
+    pub fn new(id: RequestId, deadline: Instant, source: Source) -> Self {
         Self {
             id,
             deadline,
-            scan,
+            source,
             chunk: Chunk::default(),
             credit: CREDIT_INITIAL,
             named: false,
-            started_unix: clock::unix_micros(),
-            started: Instant::now(),
+            started: Started { unix: clock::unix_micros(), at: Instant::now() },
         }
     }
 
@@ -68,7 +171,7 @@ impl RowAnswer {
     /// Whether it holds a descriptor and buffers.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.scan.is_open()
+        self.source.is_open()
     }
 
     /// Allows it more chunks.
@@ -85,13 +188,13 @@ impl RowAnswer {
     /// Rows answered so far.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.scan.tally().rows
+        self.source.rows()
     }
 
-    /// One slice: reads processes, and writes a frame if a chunk is full or the table has ended.
-    pub fn run(&mut self, w: &mut Writer) -> Progress {
+    /// One slice: reads rows, and writes a frame if a chunk is full or there are no more.
+    pub fn run(&mut self, firewall: &mut Firewall, w: &mut Writer) -> Progress {
         let until = Instant::now() + Duration::from_micros(SLICE_MICROS);
-        match self.scan.slice(&mut self.chunk, until) {
+        match self.source.slice(firewall, &mut self.chunk, until) {
             Ok(Slice::Paused) => Progress::Going,
             Ok(Slice::Full) => {
                 self.send_chunk(w);
@@ -102,54 +205,32 @@ impl RowAnswer {
                 if self.chunk.rows().1 > 0 || !self.named {
                     self.send_chunk(w);
                 }
-                self.finish(w);
+                let Self { source, started, .. } = self;
+                reply::ok(w, self.id, |w| source.meta(started, w));
                 Progress::Done
             }
             Err(e) => {
-                reply::error(w, self.id, &failure(e));
+                reply::error(w, self.id, &e);
                 Progress::Done
             }
         }
     }
 
     fn send_chunk(&mut self, w: &mut Writer) {
-        let mut names = self.scan.args().columns.iter().map(|c| c.name);
         let (rows, count) = self.chunk.rows();
         if self.named {
             reply::rows(w, self.id, None, rows, count);
         } else {
-            reply::rows(w, self.id, Some(&mut names), rows, count);
+            reply::rows(w, self.id, Some(&mut self.source.columns()), rows, count);
         }
         self.named = true;
         self.chunk.clear();
         self.credit = self.credit.saturating_sub(1);
         if self.credit == 0 {
             // Its client may take its time; what it holds belongs to those who can go on.
-            self.scan.park();
+            self.source.park();
             self.chunk = Chunk::default();
         }
-    }
-
-    fn finish(&self, w: &mut Writer) {
-        let Tally { rows, vanished, denied, cut, truncated } = self.scan.tally();
-        reply::ok(w, self.id, |w| {
-            w.map(8);
-            for (key, value) in [
-                (atoms::STARTED, self.started_unix),
-                (atoms::DURATION, clock::micros(self.started.elapsed())),
-                (atoms::ROWS, rows),
-                (atoms::VANISHED, vanished),
-                (atoms::DENIED, denied),
-                (atoms::CUT, cut),
-            ] {
-                w.atom(key);
-                w.uint(value);
-            }
-            w.atom(atoms::TRUNCATED);
-            w.bool(truncated);
-            w.atom(atoms::SOURCE);
-            w.atom(atoms::PROCFS);
-        });
     }
 }
 

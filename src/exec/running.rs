@@ -10,6 +10,7 @@ use crate::exec::output::Output;
 use crate::exec::rows::{Progress, RowAnswer};
 use crate::ids::RequestId;
 use crate::limits::SCANS_MAX;
+use crate::nft::firewall::Firewall;
 use crate::protocol::reply;
 
 /// All of them, in the order of their turns. An answer without credit holds nothing but its arguments, so that a client that
@@ -50,11 +51,11 @@ impl Running {
     }
 
     /// Ends what is too late and carries one answer on.
-    pub fn slice(&mut self, output: &mut Output, counters: &mut Counters) {
+    pub fn slice(&mut self, firewall: &mut Firewall, output: &mut Output, counters: &mut Counters) {
         self.expire(output, counters);
         let Some(mut answer) = self.next().and_then(|at| self.answers.remove(at)) else { return };
         let before = answer.rows();
-        let progress = answer.run(output.frames());
+        let progress = answer.run(firewall, output.frames());
         counters.rows = counters.rows.saturating_add(answer.rows().saturating_sub(before));
         if progress == Progress::Going {
             // To the end of the queue, so that the others get their turn first.

@@ -17,6 +17,7 @@ use crate::icmp::pings::Pings;
 use crate::ids::RequestId;
 use crate::limits::IN_FLIGHT_MAX;
 use crate::measure::{Measure, in_force};
+use crate::nft::firewall::Firewall;
 use crate::op::Role;
 use crate::policy::permit::Permit;
 use crate::policy::{self, Action, Policy};
@@ -49,6 +50,8 @@ pub struct Session {
     pub pings: Pings,
     /// What is written down.
     pub trail: Trail,
+    /// The firewall.
+    pub firewall: Firewall,
     /// What is counted.
     pub counters: Counters,
     /// Readable when this process was asked to end.
@@ -67,6 +70,7 @@ impl Session {
             handles: Handles::new(idle),
             pings,
             trail: Trail::new(log),
+            firewall: Firewall::none(),
             counters: Counters::new(),
             termination: None,
             rate,
@@ -167,7 +171,7 @@ impl Session {
             self.replies(output);
             self.handles.expire(Instant::now());
         }
-        self.running.slice(output, &mut self.counters);
+        self.running.slice(&mut self.firewall, output, &mut self.counters);
     }
 
     fn replies(&mut self, output: &mut Output) {

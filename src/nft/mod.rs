@@ -4,11 +4,15 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod args;
 pub mod compile;
+pub mod firewall;
 pub mod kernel;
 pub mod lift;
+pub mod listing;
 pub mod model;
 pub mod object;
+pub mod ops;
 pub mod schema;
 pub mod tables;
 pub mod transport;

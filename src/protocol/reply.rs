@@ -18,7 +18,7 @@ pub fn ok(w: &mut Writer, id: RequestId, value: impl FnOnce(&mut Writer)) {
 pub fn error(w: &mut Writer, id: RequestId, error: &RequestError) {
     let frame = w.start_frame();
     head(w, atoms::ERROR, id, 3);
-    write_error(w, error);
+    write_error(w, id, error);
     w.end_frame(frame);
 }
 
@@ -71,7 +71,7 @@ fn head(w: &mut Writer, tag: Atom, id: RequestId, arity: usize) {
     w.uint(id.get());
 }
 
-fn write_error(w: &mut Writer, error: &RequestError) {
+fn write_error(w: &mut Writer, id: RequestId, error: &RequestError) {
     match error {
         RequestError::Timeout => w.atom(atoms::TIMEOUT),
         RequestError::Overloaded => w.atom(atoms::OVERLOADED),
@@ -98,6 +98,18 @@ fn write_error(w: &mut Writer, error: &RequestError) {
             w.atom(atoms::errno(*errno));
             w.text(what);
         }
+        RequestError::Stale => w.atom(atoms::STALE),
+        RequestError::Busy => w.atom(atoms::BUSY),
+        RequestError::UnknownOutcome => {
+            tagged(w, atoms::UNKNOWN_OUTCOME, 2);
+            w.uint(id.get());
+        }
+        RequestError::Nft(index, errno, text) => {
+            tagged(w, atoms::NFT, 4);
+            w.uint(*index);
+            w.atom(atoms::errno(*errno));
+            w.binary(text);
+        }
         RequestError::BadRequest(path, why) => {
             tagged(w, atoms::BAD_REQUEST, 3);
             write_path(w, path);
@@ -115,7 +127,9 @@ fn write_error(w: &mut Writer, error: &RequestError) {
 #[must_use]
 pub fn summary(error: &RequestError) -> String {
     match error {
-        RequestError::Posix(errno, _) => atoms::errno(*errno).name().to_owned(),
+        RequestError::Posix(errno, _) | RequestError::Nft(_, errno, _) => {
+            atoms::errno(*errno).name().to_owned()
+        }
         RequestError::DeniedByPolicy(denial) => denial.rule.to_owned(),
         RequestError::Overloaded => atoms::OVERLOADED.name().to_owned(),
         RequestError::NotPermitted(..) => atoms::NOT_PERMITTED.name().to_owned(),
