@@ -119,6 +119,8 @@ pub struct Part {
 pub enum MapData {
     /// Values.
     Values(Datum),
+    /// Ranges of values: the first and the last side by side (for `snat` and `dnat` through a map).
+    Ranges(Datum),
     /// Verdicts.
     Verdicts,
     /// Names of objects.
