@@ -30,6 +30,38 @@ pub enum Command<'a> {
     Reset(TableRef, ObjectKind, Text),
 }
 
+impl Command<'_> {
+    /// The table that it changes. A `flush ruleset` changes all of them, and a table that is known by its handle has no name.
+    #[must_use]
+    pub fn table(&self) -> Option<&TableRef> {
+        match self {
+            Self::Add(what) | Self::Create(what) => Some(match what {
+                Creation::Table(table) => &table.id,
+                Creation::Chain(chain) => &chain.table,
+                Creation::Set(set, _) => &set.table,
+                Creation::Elements(table, ..) => table,
+                Creation::Object(object) => &object.table,
+            }),
+            Self::Insert(rule, _) | Self::Append(rule, _) | Self::Replace(rule) => Some(&rule.table),
+            Self::Delete(target) | Self::Destroy(target) => match target {
+                Target::TableHandle(..) => None,
+                Target::Table(table)
+                | Target::Chain(table, _)
+                | Target::ChainHandle(table, _)
+                | Target::Rule(table, ..)
+                | Target::Set(table, _)
+                | Target::SetHandle(table, _)
+                | Target::Elements(table, ..)
+                | Target::Object(table, ..)
+                | Target::ObjectHandle(table, ..) => Some(table),
+            },
+            Self::Flush(Flush::Table(table) | Flush::Chain(table, _) | Flush::Set(table, _)) => Some(table),
+            Self::Flush(Flush::Ruleset(_)) => None,
+            Self::Rename(table, ..) | Self::Reset(table, ..) => Some(table),
+        }
+    }
+}
+
 /// Where a rule goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
