@@ -73,7 +73,7 @@ netfilter() ->
     ['&', '<<', '>>', '^', accept, add, addr, 'auto-merge', base, boolean, burst, burst_unit, bytes, chain,
      chains, comment, concat, continue, counter, counters, create, ct, 'ct count', 'ct expectation',
      'ct helper', 'ct timeout', data, 'dccp option', delete, destroy, dev, dir, dnat, drop, dup, elem,
-     element, elements, excludes, expr, expression, exthdr, family, fib, field, flow, flowtable, flowtables,
+     element, elements, excludes, expires, expr, expression, exthdr, family, fib, field, flow, flowtable, flowtables,
      flush, fwd, 'gc-interval', goto, group, hook, index, insert, inv, 'ip option', ipsec, jhash,
      json_schema_version, jump, key, last, left, len, level, listed_only, log, mangle, maps, masquerade,
      match, meta, metainfo, meter, mod, mode, mss, name, newname, nftables, notrack, nul, null, num, numgen,

@@ -4,6 +4,7 @@
 
 use super::term::{Items, Pairs, Term};
 use crate::error::{RequestError, Step, Why};
+use crate::limits::ECHO_MAX;
 
 /// Where in a request the reader stands. It lives on the stack; a path is only made when there is an error to tell.
 #[derive(Clone, Copy, Debug)]
@@ -37,15 +38,29 @@ impl At<'_> {
     }
 
     /// An error about a key below this place that the schema does not have.
-    fn unknown(&self, key: &Term<'_>) -> RequestError {
-        let name = match key {
-            Term::Atom(name) => name.as_bytes().to_vec(),
-            Term::Binary(bytes) => bytes.to_vec(),
-            _ => return self.error(Why::Expected("atom")),
-        };
+    #[must_use]
+    pub fn unknown(&self, key: &Term<'_>) -> RequestError {
+        let Some(name) = word(key) else { return self.error(Why::Expected("atom")) };
         let mut steps = self.steps(1);
-        steps.push(Step::Unknown(name));
+        steps.push(Step::Unknown(echo(name)));
         RequestError::BadRequest(steps, Why::UnknownKey)
+    }
+}
+
+/// What an error repeats of a word of the peer, which can be as long as a frame.
+#[must_use]
+pub fn echo(word: &[u8]) -> Vec<u8> {
+    word.get(..ECHO_MAX).unwrap_or(word).to_vec()
+}
+
+/// The bytes of an atom or of a binary.
+#[must_use]
+#[inline]
+pub fn word<'a>(term: &Term<'a>) -> Option<&'a [u8]> {
+    match term {
+        Term::Atom(name) => Some(name.as_bytes()),
+        Term::Binary(bytes) => Some(bytes),
+        _ => None,
     }
 }
 
@@ -55,10 +70,30 @@ pub fn fields<'a, const N: usize>(
     at: &At<'_>,
     keys: [&'static str; N],
 ) -> Result<[Option<Term<'a>>; N], RequestError> {
+    named(pairs, at, keys, |key| if let Term::Atom(name) = key { Some(name.as_bytes()) } else { None })
+}
+
+/// The values of a map's `keys`, in their order, where a key can be a binary as well: the form that a schema has which comes
+/// from JSON. An atom and a binary of the same text are the same key.
+pub fn text_fields<'a, const N: usize>(
+    pairs: Pairs<'a>,
+    at: &At<'_>,
+    keys: [&'static str; N],
+) -> Result<[Option<Term<'a>>; N], RequestError> {
+    named(pairs, at, keys, word)
+}
+
+#[inline]
+fn named<'a, const N: usize>(
+    pairs: Pairs<'a>,
+    at: &At<'_>,
+    keys: [&'static str; N],
+    name_of: fn(&Term<'a>) -> Option<&'a [u8]>,
+) -> Result<[Option<Term<'a>>; N], RequestError> {
     let mut values = [None; N];
     for (key, value) in pairs {
-        let name = if let Term::Atom(name) = key { Some(name) } else { None };
-        let found = keys.iter().zip(values.iter_mut()).find(|(k, _)| name == Some(**k));
+        let name = name_of(&key);
+        let found = keys.iter().zip(values.iter_mut()).find(|(k, _)| name == Some(k.as_bytes()));
         let Some((key, slot)) = found else { return Err(at.unknown(&key)) };
         if slot.replace(value).is_some() {
             return Err(At::Key(at, key).error(Why::Duplicate));

@@ -71,6 +71,19 @@ impl<'a> Iterator for Items<'a> {
 
 impl ExactSizeIterator for Items<'_> {}
 
+impl<'a> Pairs<'a> {
+    /// The value of the n-th pair, from 0, as a list of this one element.
+    #[must_use]
+    pub fn value_alone(mut self, n: usize) -> Option<Items<'a>> {
+        if n > 0 {
+            self.nth(n - 1)?;
+        }
+        self.left.checked_sub(1)?;
+        take(&mut self.rest)?;
+        Some(Items { rest: self.rest, left: 1, bytes: false })
+    }
+}
+
 impl<'a> Iterator for Pairs<'a> {
     type Item = (Term<'a>, Term<'a>);
 

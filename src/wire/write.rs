@@ -91,6 +91,20 @@ impl Writer {
         self.binary(text.as_bytes());
     }
 
+    /// A binary of several parts.
+    #[inline]
+    pub fn binary_of(&mut self, parts: &[&[u8]]) {
+        self.sized(109, word(parts.iter().map(|part| part.len()).sum()));
+        parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
+    }
+
+    /// A binary of the hexadecimal digits of bytes, in lower case.
+    pub fn hex(&mut self, bytes: &[u8]) {
+        self.sized(109, word(bytes.len().saturating_mul(2)));
+        let digit = |n: u8| if n < 10 { b'0' + n } else { b'a' + (n - 10) };
+        self.bytes.extend(bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]));
+    }
+
     /// The header of a tuple; that many terms must follow.
     #[inline]
     pub fn tuple(&mut self, arity: usize) {
