@@ -138,6 +138,13 @@ pub const EVENTS_INITIAL: u32 = 64;
 /// Records of refusals that are written in a second: enough to see what happens, too few to fill a disk.
 pub const AUDIT_REFUSALS_PER_S: u64 = 100;
 
+/// Elements that a listing shows inside their set; more come in rows of so many each, as `element` objects.
+pub const NFT_ROW_ELEMENTS: usize = 1024;
+
+/// Elements of a set of intervals that a listing holds at once, to put beginnings and ends together: a beginning and an end each,
+/// some 150 bytes, which leaves room in the address space.
+pub const NFT_INTERVALS_MAX: usize = 512 * 1024;
+
 /// Shortest time in which a change can be confirmed, in milliseconds: a round trip and somebody's decision.
 pub const CONFIRM_MIN_MS: u64 = 100;
 

@@ -1,6 +1,16 @@
 //! Bytes in text that a person may paste: into a shell, or into a policy.
 #![forbid(unsafe_code)]
 
+/// Text of others inside an error: what would move a cursor or end a line is escaped, and what is not UTF-8 is shown as such.
+#[must_use]
+pub fn printable(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for c in String::from_utf8_lossy(bytes).chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
+
 /// The path as one word of a POSIX shell. Control characters, and bytes that are no UTF-8, are written by printf(1), so
 /// that they act neither on the terminal nor on the shell.
 #[must_use]

@@ -11,11 +11,13 @@ use crate::exec::{self, Court, Session};
 use crate::harden::{self, Confined, Fenced, Start};
 use crate::icmp::pings::Pings;
 use crate::measure::{Measure, in_force};
+use crate::nft::firewall::Firewall;
+use crate::nft::transport::Link;
 use crate::op::Role;
 use crate::policy::{self, Policy};
 use crate::proc::hidden;
 use crate::protocol::hello::{self, Hello};
-use crate::sys::{fd, icmp, process};
+use crate::sys::{capset, fd, icmp, process};
 use crate::wire::write::Writer;
 
 /// Serves, or says why not. Ends without std's clean-up, which calls what seccomp no longer allows.
@@ -44,6 +46,7 @@ pub struct Prepared {
     policy: Policy,
     log: Log,
     pings: Pings,
+    firewall: Firewall,
     termination: Option<OwnedFd>,
     hidden_proc: bool,
 }
@@ -56,17 +59,18 @@ pub fn prepare(start: Start) -> Result<Prepared, Refusal> {
     fenced.require(wanted)?;
     let log = open_log(&fenced, &policy)?;
     let pings = open_pings(&mut fenced, &policy)?;
+    let firewall = open_firewall(&mut fenced, &policy)?;
     let termination = open_termination(start.role)?;
     let hidden_proc = hidden::here();
     let confined = fenced.confine(wanted)?;
-    Ok(Prepared { confined, policy, log, pings, termination, hidden_proc })
+    Ok(Prepared { confined, policy, log, pings, firewall, termination, hidden_proc })
 }
 
 /// What came of a conversation: how it ended, or that there was nobody to end it with.
 type Ended = std::io::Result<Option<Refusal>>;
 
 fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
-    let Prepared { confined, policy, mut log, pings, termination, hidden_proc } = prepared;
+    let Prepared { confined, policy, mut log, pings, firewall, termination, hidden_proc } = prepared;
     let name = policy.name();
     let role_max = confined.role().frame_max();
     let frame_max = usize::try_from(policy.limits().frame_max).map_or(role_max, |max| max.min(role_max));
@@ -91,6 +95,7 @@ fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
     };
     let court = Court { role: confined.role(), policy, held: confined.held(), hidden_proc };
     let mut session = Session::new(court, log, pings);
+    session.firewall = firewall;
     session.termination = termination;
     Ok(exec::serve(session, &greeting))
 }
@@ -145,6 +150,23 @@ fn open_pings(fenced: &mut Fenced, policy: &Policy) -> Result<Pings, Refusal> {
             Reason::HardeningFailed,
             format!("the sockets for echo requests: {e}"),
             "ulimit -n   # 64 or more",
+        )
+    })
+}
+
+/// The socket to the firewall, if the policy grants anything of it. The kernel looks at who opened it, too.
+fn open_firewall(fenced: &mut Fenced, policy: &Policy) -> Result<Firewall, Refusal> {
+    if fenced.start().role != Role::Net || !policy.firewall() {
+        return Ok(Firewall::none());
+    }
+    let admin = Capabilities::of(&[Capability::NetAdmin]);
+    fenced.require(admin)?;
+    let opened = capset::raise(fenced.held().and(admin)).and_then(|_raised| Link::open());
+    opened.map(Firewall::over).map_err(|e| {
+        Refusal::new(
+            Reason::HardeningFailed,
+            format!("the socket to the firewall: {e}"),
+            "sudo modprobe nfnetlink nf_tables   # the kernel must have nftables; ulimit -n: 64 or more",
         )
     })
 }

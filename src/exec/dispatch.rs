@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::audit::record::Decision;
 use crate::error::{RequestError, Why};
 use crate::exec::counters::Now;
+use crate::exec::firewall;
 use crate::exec::output::Output;
 use crate::exec::rows::{RowAnswer, Source, failure};
 use crate::exec::session::Session;
@@ -96,14 +97,14 @@ fn carry_out(request: &Request<'_>, session: &mut Session, output: &mut Output) 
             Ok(())
         }
         Op::Ping => ping(request, session, output),
-        Op::NftApply
-        | Op::NftConfirm
-        | Op::NftRollback
-        | Op::NftList
-        | Op::NftJson
-        | Op::Ban
-        | Op::Unban
-        | Op::Banned => Err(RequestError::Unsupported(request.row.name.as_bytes().to_vec())),
+        Op::NftApply => firewall::apply(request, session, output),
+        Op::NftConfirm => firewall::confirm(request, session, output),
+        Op::NftRollback => firewall::roll_back(request, session, output),
+        Op::NftList => firewall::list(request, session, output),
+        Op::NftJson => firewall::text(request, session, output),
+        Op::Ban | Op::Unban | Op::Banned => {
+            Err(RequestError::Unsupported(request.row.name.as_bytes().to_vec()))
+        }
         Op::Subscribe => {
             session.place()?;
             session.trail.subscribe(request.id, request.args)

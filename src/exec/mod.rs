@@ -5,6 +5,7 @@
 
 mod counters;
 mod dispatch;
+mod firewall;
 mod output;
 mod rows;
 mod running;

@@ -17,11 +17,12 @@ use crate::icmp::pings::Pings;
 use crate::ids::RequestId;
 use crate::limits::IN_FLIGHT_MAX;
 use crate::measure::{Measure, in_force};
-use crate::nft::firewall::Firewall;
+use crate::nft::firewall::{Firewall, TakenBack};
 use crate::op::Role;
 use crate::policy::permit::Permit;
 use crate::policy::{self, Action, Policy};
 use crate::protocol::reply;
+use crate::quote::printable;
 use crate::rate::Bucket;
 
 /// What judges requests.
@@ -112,6 +113,16 @@ impl Session {
         Err(RequestError::DeniedByPolicy(denial))
     }
 
+    /// For the time being.
+    pub fn admit_change(
+        &mut self,
+        _op: &'static str,
+        _target: impl FnOnce() -> Vec<u8>,
+        _output: &mut Output,
+    ) -> Result<(), RequestError> {
+        Ok(())
+    }
+
     /// Asks the policy. A refusal is written down with what `target` says.
     pub fn permit<A: Action>(
         &mut self,
@@ -149,7 +160,24 @@ impl Session {
     }
 
     /// The client has gone, or the conversation is over for another reason.
-    pub fn end(&mut self) {}
+    pub fn end(&mut self) {
+        let taken = self.firewall.take_back_all();
+        self.write_down(&taken, "nobody is left to confirm it", &mut Output::default());
+    }
+
+    /// Changes that took themselves back.
+    fn write_down(&mut self, taken: &[TakenBack], why: &str, output: &mut Output) {
+        for TakenBack { reference, tables, result } in taken {
+            let names = tables.iter().map(|t| format!(" {} {}", t.family.name(), printable(&t.name)));
+            let target = format!("change {reference} of table{}", names.collect::<String>());
+            let (decision, rule) = match result {
+                Ok(()) => (Decision::Granted, why.to_owned()),
+                Err(error) => (Decision::Failed, reply::summary(error)),
+            };
+            // It is done whether or not it can be written down.
+            let _ = self.note("nft_rollback", target.into_bytes(), decision, &rule, output);
+        }
+    }
 
     /// Ends a request because its client wants so.
     pub fn cancel(&mut self, id: RequestId, output: &mut Output) {
@@ -170,6 +198,10 @@ impl Session {
         if !self.pings.is_empty() || !self.handles.is_empty() {
             self.replies(output);
             self.handles.expire(Instant::now());
+        }
+        if self.firewall.next_due().is_some() {
+            let taken = self.firewall.take_back_due(Instant::now());
+            self.write_down(&taken, "it was not confirmed in time", output);
         }
         self.running.slice(&mut self.firewall, output, &mut self.counters);
     }
@@ -195,7 +227,12 @@ impl Session {
         if self.running.can_run() {
             return Some(Duration::ZERO);
         }
-        let due = [self.running.next_deadline(), self.pings.next_deadline(), self.handles.next_expiry()];
+        let due = [
+            self.running.next_deadline(),
+            self.pings.next_deadline(),
+            self.handles.next_expiry(),
+            self.firewall.next_due(),
+        ];
         let next = due.into_iter().flatten().min()?;
         // Never zero: that would read as "do not wait", and what is due is done in the next turn anyway.
         Some(next.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)))

@@ -2,6 +2,9 @@
 //! a change.
 #![forbid(unsafe_code)]
 
+use std::collections::HashSet;
+use std::fmt;
+
 use crate::nft::model::{
     Command, Creation, DynsetOp, Family, Flush, Rule, Statement, TableRef, Target, Text,
 };
@@ -61,7 +64,7 @@ pub fn needs_object(verb: &str) -> bool {
 pub struct ReadNft;
 
 /// One change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ChangeNft {
     /// One of [`VERBS`].
     pub verb: String,
@@ -76,10 +79,53 @@ pub struct ChangeNft {
 /// The commands of a request, all or nothing. The permit holds them, so that what was judged is what will be done.
 #[derive(Clone, Debug)]
 pub struct ApplyNft<'a> {
-    /// In their order. `flush ruleset` is not among them: whoever builds this says which tables that is.
-    pub commands: Vec<Command<'a>>,
+    commands: Vec<Command<'a>>,
+    changes: Vec<ChangeNft>,
+    confirmed: bool,
+}
+
+impl<'a> ApplyNft<'a> {
+    /// These commands, which are all taken back unless they are confirmed in time if `confirmed`. `flush ruleset` is none of them:
+    /// whoever calls says which tables that is.
+    #[must_use]
+    pub fn new(commands: Vec<Command<'a>>, confirmed: bool) -> Self {
+        let mut changes: Vec<ChangeNft> = Vec::new();
+        let mut seen = HashSet::new();
+        for change in commands.iter().flat_map(ChangeNft::of) {
+            if !seen.contains(&change) {
+                seen.insert(change.clone());
+                changes.push(change);
+            }
+        }
+        Self { commands, changes, confirmed }
+    }
+
+    /// The commands, in their order.
+    #[must_use]
+    pub fn commands(&self) -> &[Command<'a>] {
+        &self.commands
+    }
+
+    /// What they change: each once.
+    #[must_use]
+    pub fn changes(&self) -> &[ChangeNft] {
+        &self.changes
+    }
+
     /// Whether it takes itself back unless it is confirmed.
-    pub confirmed: bool,
+    #[must_use]
+    pub fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+}
+
+impl fmt::Display for ChangeNft {
+    /// As `policy explain nft_apply` takes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { verb, family, table, object } = self;
+        write!(f, "{verb} {family} {table}")?;
+        object.as_ref().map_or(Ok(()), |object| write!(f, " {object}"))
+    }
 }
 
 impl ChangeNft {

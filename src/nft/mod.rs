@@ -5,15 +5,19 @@
 
 pub mod action;
 pub mod args;
+pub mod change;
 pub mod compile;
 pub mod firewall;
+pub mod intervals;
 pub mod kernel;
 pub mod lift;
 pub mod listing;
 pub mod model;
 pub mod object;
 pub mod ops;
+pub mod point;
 pub mod schema;
+pub mod snapshot;
 pub mod tables;
 pub mod transport;
 pub mod value;

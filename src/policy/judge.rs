@@ -176,10 +176,10 @@ impl<'a> Action for ApplyNft<'a> {
 
     fn judge(self, policy: &Policy) -> Result<Allowed<Self>, Denial> {
         let mut allowed = ground("nft.write", None);
-        for change in self.commands.iter().flat_map(ChangeNft::of) {
-            allowed = change.judge(policy)?.ground;
+        for change in self.changes() {
+            allowed = change.clone().judge(policy)?.ground;
         }
-        if policy.rules.nft.confirm && !self.confirmed {
+        if policy.rules.nft.confirm && !self.is_confirmed() {
             return Err(Denial::new(
                 "nft.confirm",
                 format!(

@@ -92,6 +92,12 @@ impl Policy {
         !self.rules.ping.is_empty()
     }
 
+    /// Whether anything of the firewall is granted, so that a socket to it is needed.
+    #[must_use]
+    pub fn firewall(&self) -> bool {
+        self.rules.nft.read || !self.rules.nft.write.is_empty()
+    }
+
     /// How long a request may take that asks for `timeout_ms`.
     #[must_use]
     pub fn deadline(&self, timeout_ms: u64) -> Duration {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{KExpr, codec};
+use super::{KExpr, codec, special};
 use crate::netlink::attr::{Attrs, Buffer};
 
 /// `NFTA_LIST_ELEM`
@@ -25,6 +25,37 @@ pub fn encode(expressions: &[KExpr<'_>], buffer: &mut Buffer) {
     }
 }
 
+/// Writes the expressions of a list as the kernel takes them. It tells more of one expression than it takes back, and refuses
+/// the rule for it (`nft_exthdr_tcp_set_init` and `nft_exthdr_tcp_strip_init` in net/netfilter/nft_exthdr.c).
+pub fn request(expressions: &[KExpr<'_>], buffer: &mut Buffer) {
+    for expression in expressions {
+        let nest = buffer.nest(ELEMENT);
+        match expression {
+            KExpr::ExthdrSet { .. } => {
+                buffer.put_text(NAME, codec::name(expression));
+                let data = buffer.nest(DATA);
+                special::request_exthdr(expression, buffer);
+                buffer.end(data);
+            }
+            _ => write(expression, buffer),
+        }
+        buffer.end(nest);
+    }
+}
+
+/// Copies a list as the kernel told it, as it takes it: expressions that it does not take as they are are written anew, and all
+/// others stay byte for byte.
+pub fn copy(attrs: Attrs<'_>, buffer: &mut Buffer) {
+    for attr in attrs {
+        let (name, data, _) = parts(attr.value);
+        let expression = (name == b"exthdr").then(|| understood(name, data, true));
+        match expression {
+            Some(set @ KExpr::ExthdrSet { .. }) => request(&[set], buffer),
+            _ => buffer.put(attr.kind | NESTED, attr.value),
+        }
+    }
+}
+
 /// Reads the expressions of a list and puts them behind those of `out`. It never fails: what is not understood becomes
 /// [`KExpr::Opaque`].
 pub fn decode<'a>(attrs: Attrs<'a>, out: &mut Vec<KExpr<'a>>) {
@@ -42,7 +73,9 @@ pub fn one(bytes: &[u8], outer: bool) -> Option<KExpr<'_>> {
     exact.then(|| understood(name, data, outer))
 }
 
-fn understood<'a>(name: &'a [u8], data: Option<&'a [u8]>, outer: bool) -> KExpr<'a> {
+/// The expression of that name and data: named objects have the attributes of the expressions that they share a name with.
+#[must_use]
+pub fn understood<'a>(name: &'a [u8], data: Option<&'a [u8]>, outer: bool) -> KExpr<'a> {
     codec::decode(name, data, outer)
         .unwrap_or_else(|| KExpr::Opaque { name: Cow::Borrowed(name), data: data.map(Cow::Borrowed) })
 }
@@ -77,7 +110,15 @@ pub fn write(expression: &KExpr<'_>, buffer: &mut Buffer) {
     buffer.put_text(NAME, codec::name(expression));
     if !matches!(expression, KExpr::Notrack) {
         let nest = buffer.nest(DATA);
-        codec::encode(expression, buffer);
+        attributes(expression, buffer);
         buffer.end(nest);
+    }
+}
+
+/// Writes the attributes of an expression, without its name.
+pub fn attributes(expression: &KExpr<'_>, buffer: &mut Buffer) {
+    match expression {
+        KExpr::Opaque { data, .. } => buffer.raw(data.as_deref().unwrap_or(&[])),
+        _ => codec::encode(expression, buffer),
     }
 }

@@ -9,7 +9,7 @@ mod list;
 mod special;
 
 pub use expression::*;
-pub use list::{decode, encode, one, write};
+pub use list::{attributes, copy, decode, encode, one, request, understood, write};
 
 #[cfg(test)]
 mod tests;

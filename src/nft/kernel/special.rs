@@ -41,6 +41,16 @@ mod dynset {
     pub(super) const EXPRESSIONS: u16 = 10;
 }
 
+/// `NFTA_EXTHDR_*`
+mod exthdr {
+    pub(super) const TYPE: u16 = 2;
+    pub(super) const OFFSET: u16 = 3;
+    pub(super) const LEN: u16 = 4;
+    pub(super) const FLAGS: u16 = 5;
+    pub(super) const OP: u16 = 6;
+    pub(super) const SREG: u16 = 7;
+}
+
 /// `NFTA_INNER_*`; since Linux 6.2, and not in older headers.
 mod inner {
     pub(super) const NUM: u16 = 1;
@@ -98,6 +108,21 @@ pub(super) fn encode(expression: &KExpr<'_>, buffer: &mut Buffer) {
         }
         _ => {}
     }
+}
+
+/// Setting an option takes no flags, and resetting it neither flags nor a place.
+pub(super) fn request_exthdr(expression: &KExpr<'_>, buffer: &mut Buffer) {
+    let KExpr::ExthdrSet { sreg, kind, offset, len, op, flags } = expression else { return };
+    sreg.write(exthdr::SREG, buffer);
+    kind.write(exthdr::TYPE, buffer);
+    if sreg.is_some() {
+        offset.write(exthdr::OFFSET, buffer);
+        len.write(exthdr::LEN, buffer);
+    }
+    if *flags != 0 {
+        flags.write(exthdr::FLAGS, buffer);
+    }
+    op.write(exthdr::OP, buffer);
 }
 
 fn read_bitwise<'a>(fields: &mut Fields<'a>) -> Option<KExpr<'a>> {

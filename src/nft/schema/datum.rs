@@ -212,7 +212,7 @@ pub(super) fn write_data(data: &MapData, w: &mut Writer) {
     match data {
         MapData::Verdicts => w.text("verdict"),
         MapData::Objects(kind) => w.text(super::statement::object_key(*kind).name()),
-        MapData::Values(datum) => {
+        MapData::Values(datum) | MapData::Ranges(datum) => {
             let named = datum.parts.iter().all(|part| part_of_type(part.ty).as_ref() == Some(part));
             if named { write_names(&datum.parts, w) } else { write(datum, w) }
         }

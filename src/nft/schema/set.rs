@@ -76,7 +76,7 @@ fn implied(set: &Set) -> u32 {
     let mut flags = match set.data {
         None => 0,
         Some(MapData::Objects(_)) => set_flag::OBJECT,
-        Some(MapData::Values(_) | MapData::Verdicts) => set_flag::MAP,
+        Some(MapData::Values(_) | MapData::Ranges(_) | MapData::Verdicts) => set_flag::MAP,
     };
     if set.timeout_ms.is_some() {
         flags |= set_flag::TIMEOUT;

@@ -159,7 +159,7 @@ fn a_change_of_the_firewall_needs_its_verb_its_table_and_its_object() {
 }
 
 fn apply(commands: Vec<Command<'static>>, confirmed: bool) -> ApplyNft<'static> {
-    ApplyNft { commands, confirmed }
+    ApplyNft::new(commands, confirmed)
 }
 
 fn table(name: &'static str) -> TableRef {

@@ -1,0 +1,102 @@
+//! Tables, chains, named objects and headers of sets: few, and read as a whole.
+#![forbid(unsafe_code)]
+
+use super::known::Known;
+use super::wanted::{Sets, Wanted};
+use super::{Listing, known};
+use crate::netlink::attr::Buffer;
+use crate::netlink::message::Message;
+use crate::nft::model::{ObjectKind, ObjectState};
+use crate::nft::object::{chain, message, named, set, table};
+use crate::nft::schema;
+use crate::nft::transport::dump::Dump;
+use crate::nft::transport::{Error, Link, kind};
+
+/// Reads what is wanted of them, and the sets that wanted rules look into.
+pub fn read(link: &mut Link, wanted: &Wanted) -> Result<Known, Error> {
+    let mut known = Known::default();
+    if wanted.tables {
+        each(link, wanted, message::GET_TABLE, |_| {}, |m| {
+            let found = table::decode(m.family, m.body).map(|seen| seen.what);
+            known.tables.extend(found.filter(|table| wanted.has(&table.id)));
+        })?;
+    }
+    if wanted.chains {
+        each(link, wanted, message::GET_CHAIN, |_| {}, |m| {
+            let found = chain::decode(m.family, m.body).map(|seen| seen.what);
+            known.chains.extend(found.filter(|c| wanted.has(&c.table) && wanted.names(&c.name)));
+        })?;
+    }
+    if let Some(only) = wanted.objects {
+        each(link, wanted, message::GET_OBJECT, |b| in_table(wanted, b), |m| {
+            let found = named::decode(m.family, m.body).map(|seen| seen.what);
+            let is_wanted = |kind: u32| only.is_none_or(|only: ObjectKind| only as u32 == kind);
+            known.objects.extend(found.filter(|object| {
+                wanted.has(&object.table) && wanted.names(&object.name) && is_wanted(named::kind(&object.state))
+            }));
+        })?;
+    }
+    if wanted.rules || wanted.sets != Sets::None {
+        each(link, wanted, message::GET_SET, |b| in_table(wanted, b), |m| {
+            let found = set::decode(m.family, m.body).map(|seen| seen.what);
+            known.sets.extend(found.filter(|set| wanted.has(&set.table)));
+        })?;
+        known.index();
+    }
+    Ok(known)
+}
+
+/// Chooses the table. `NFTA_CHAIN_TABLE`, `NFTA_SET_TABLE`, `NFTA_OBJ_TABLE` and `NFTA_RULE_TABLE` are the same number.
+pub(super) fn in_table(wanted: &Wanted, buffer: &mut Buffer) {
+    if let Some(table) = wanted.table() {
+        buffer.put_text(1, &table.name);
+    }
+}
+
+fn each(
+    link: &mut Link,
+    wanted: &Wanted,
+    number: u16,
+    filter: impl FnOnce(&mut Buffer),
+    mut one: impl FnMut(&Message<'_>),
+) -> Result<(), Error> {
+    let number = kind(u8::try_from(number).unwrap_or(u8::MAX));
+    let mut dump = match Dump::start(link, number, wanted.family(), filter) {
+        Ok(dump) => dump,
+        // A table that is not there has no sets.
+        Err(Error::Refused(refusal)) if refusal.errno == libc::ENOENT => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    while let Some(messages) = dump.next(link)? {
+        for message in messages {
+            one(&message);
+        }
+    }
+    Ok(())
+}
+
+impl Listing {
+    /// Shows what was read, but for the sets: those come with their elements.
+    pub(super) fn show_headers(&mut self) {
+        let known = std::mem::take(&mut self.known);
+        for table in &known.tables {
+            self.row(|w| schema::write_table(table, w));
+        }
+        for chain in &known.chains {
+            self.row(|w| schema::write_chain(chain, w));
+        }
+        for object in &known.objects {
+            // A listing of everything names what this program has no word for too.
+            let _: &ObjectState = &object.state;
+            self.row(|w| schema::write_object(object, w));
+        }
+        if let Sets::Headers { sets, maps } = self.wanted.sets {
+            for set in known.sets.iter().filter(|set| !known::is_anonymous(set)) {
+                if if set.data.is_some() { maps } else { sets } {
+                    self.row(|w| schema::write_set_head(set, false, w));
+                }
+            }
+        }
+        self.known = known;
+    }
+}

@@ -1,0 +1,88 @@
+//! Rules, straight from the datagram into the chunk: ten thousand of them are the usual case, not the extreme one.
+#![forbid(unsafe_code)]
+
+use super::wanted::Form;
+use super::{Listing, Stage, headers};
+use crate::netlink::attr::Attrs;
+use crate::nft::kernel::{self, KExpr};
+use crate::nft::lift;
+use crate::nft::model::{Family, TableRef, Text};
+use crate::nft::object::{message, rule};
+use crate::nft::schema;
+use crate::nft::transport::dump::Dump;
+use crate::nft::transport::{Error, Link, kind};
+use crate::wire::chunk::Chunk;
+
+/// How far it is.
+#[derive(Debug, Default)]
+pub struct Reading {
+    dump: Option<Dump>,
+}
+
+impl Listing {
+    /// A datagram of rules.
+    pub(super) fn rules(&mut self, link: &mut Link, chunk: &mut Chunk, mut reading: Reading) -> Result<(), Error> {
+        let mut dump = match reading.dump.take() {
+            Some(dump) => dump,
+            None => match self.start_rules(link) {
+                Err(Error::Refused(refusal)) if refusal.errno == libc::ENOENT => {
+                    self.stage = Stage::Close;
+                    return Ok(());
+                }
+                started => started?,
+            },
+        };
+        let known = std::mem::take(&mut self.known);
+        // The table of the last rule: most rules are of the same one.
+        let mut table: Option<TableRef> = None;
+        let next = dump.next(link);
+        let mut end = false;
+        match next {
+            Ok(Some(messages)) => {
+                for message in messages {
+                    let Some(raw) = rule::decode(message.body) else { continue };
+                    let Some(family) = Family::numbered(message.family) else { continue };
+                    if table.as_ref().is_none_or(|t| t.family != family || *t.name != *raw.table) {
+                        table = Some(TableRef { family, name: Text::Owned(raw.table.to_vec()) });
+                    }
+                    let Some(table) = &table else { continue };
+                    let mut expressions: Vec<KExpr<'_>> = Vec::with_capacity(8);
+                    kernel::decode(Attrs::new(raw.expressions), &mut expressions);
+                    let statements = lift::statements(&expressions, family, &known.table(table));
+                    let comment = raw.comment.map(|c| Text::Owned(c.to_vec()));
+                    let write = |w: &mut crate::wire::write::Writer| {
+                        schema::write_rule_parts(table, raw.chain, Some(raw.handle), &statements, comment.as_ref(), w);
+                    };
+                    if self.form == Form::Terms && self.ready.is_empty() && !chunk.is_full() {
+                        chunk.push(|w| {
+                            w.tuple(1);
+                            write(w);
+                        });
+                        self.ready.extend(chunk.overhang());
+                        self.rows = self.rows.saturating_add(1);
+                    } else {
+                        self.row(write);
+                    }
+                }
+            }
+            Ok(None) => end = true,
+            Err(e) => {
+                self.known = known;
+                return Err(e);
+            }
+        }
+        self.known = known;
+        self.stage = if end { Stage::Close } else { Stage::Rules(Reading { dump: Some(dump) }) };
+        Ok(())
+    }
+
+    fn start_rules(&self, link: &mut Link) -> Result<Dump, Error> {
+        let number = kind(u8::try_from(message::GET_RULE).unwrap_or(u8::MAX));
+        Dump::start(link, number, self.wanted.family(), |buffer| {
+            headers::in_table(&self.wanted, buffer);
+            if let Some(chain) = &self.wanted.name {
+                buffer.put_text(2, chain);
+            }
+        })
+    }
+}
