@@ -91,7 +91,7 @@ capabilities_of() { # ROLE
     case $1:$(installed_level "$1") in
     proc:basic) say "cap_setpcap,cap_sys_ptrace$audit_too=p" ;;
     proc:full) say "cap_setpcap,cap_sys_ptrace,cap_dac_read_search$audit_too=p" ;;
-    net:*) say "cap_setpcap,cap_net_raw$audit_too=p" ;;
+    net:*) say "cap_setpcap,cap_net_admin,cap_net_raw$audit_too=p" ;;
     esac
 }
 

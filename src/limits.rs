@@ -98,7 +98,7 @@ pub const PID_MAX: u32 = 4_194_304;
 /// Address space of the program, in bytes: forty times what it uses, far below what would hurt the host.
 pub const ADDRESS_SPACE_MAX: u64 = 256 * 1024 * 1024;
 
-/// Open descriptors: three standard ones, four sockets, one per scan and two for the row that is being read, one per handle
+/// Open descriptors: three standard ones, four sockets, the directory of kernel parameters and one of them, one per scan and two for the row that is being read, one per handle
 /// and three for the walk to a file.
 pub const DESCRIPTORS_MAX: u64 = 64;
 
@@ -128,6 +128,13 @@ pub const PING_SIZE_DEFAULT: usize = 56;
 
 /// Echo requests that wait for a reply.
 pub const PINGS_MAX: usize = 256;
+
+/// Bytes of a kernel parameter's value: the longest known, `net.ipv4.ip_local_reserved_ports`, lists ranges of 65,536 ports and has
+/// a few hundred in practice.
+pub const SYSCTL_VALUE_MAX: usize = 64 * 1024;
+
+/// Bytes of all values in one list of parameters: with the names of a policy of 64 KiB around them it fits into a frame.
+pub const SYSCTL_LIST_BYTES_MAX: usize = 256 * 1024;
 
 /// Subscriptions of one copy.
 pub const SUBSCRIPTIONS_MAX: usize = 16;

@@ -130,6 +130,8 @@ measures! {
     FilesIdle = "files-idle",
     /// Requests in a second.
     RequestRate = "request-rate",
+    /// Changes in a second.
+    ChangeRate = "change-rate",
     /// Frames are bounded before memory is taken.
     FrameBounds = "frame-bounds",
     /// Requests in flight.

@@ -38,6 +38,12 @@ pub enum Op {
     Unban,
     /// Who is kept out.
     Banned,
+    /// A kernel parameter.
+    SysctlGet,
+    /// A kernel parameter set.
+    SysctlSet,
+    /// All kernel parameters that can be read.
+    SysctlList,
     /// Events as they happen.
     Subscribe,
 }

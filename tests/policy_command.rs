@@ -38,7 +38,7 @@ fn check_says_in_words_what_is_granted_and_where() {
         "program, directory and root of every process",
         "add_element, del_element of table inet portcullis, in sets banned",
         "portcullis-proc holds cap_sys_ptrace while it serves",
-        "portcullis-net holds no capability while it serves",
+        "portcullis-net holds cap_net_admin while it serves",
     ] {
         assert!(text.contains(expected), "{expected}\n{text}");
     }

@@ -24,6 +24,7 @@ use nix::sys::socket::{MsgFlags, recv, send};
 use nix::unistd::Pid;
 use portcullis::harden::seccomp;
 use portcullis::op::Role;
+use portcullis::sys::parameters::Reach;
 use support::{Fixtures, Map, Port, Term, atoms, binary, fixtures, framed, int, map, request, tuple_of};
 
 /// Rows that nothing on this machine needs, with the reason why they stand.
@@ -42,29 +43,36 @@ fn weakened() -> Option<Fixtures> {
 #[test]
 fn without_any_of_its_rows_a_role_cannot_do_its_work() {
     let Some(f) = weakened() else { return };
-    for role in Role::ALL.iter().copied() {
-        assert_eq!(work(&f, role, None), None, "role {} dies with all of its rows", role.name());
+    for (role, parameters) in seccomp::TABLES.iter().copied() {
+        assert_eq!(work(&f, role, parameters, None), None, "role {} dies with all of its rows", role.name());
         let mut idle = Vec::new();
-        for row in seccomp::table(role).filter(|row| ELSEWHERE.iter().all(|(name, _)| *name != row.name)) {
-            let ended = work(&f, role, Some(row.name));
+        let rows = seccomp::table(role, parameters);
+        for row in rows.filter(|row| ELSEWHERE.iter().all(|(name, _)| *name != row.name)) {
+            let ended = work(&f, role, parameters, Some(row.name));
             if ended != Some(Signal::SIGSYS) {
                 idle.push(format!("{} ({})", row.name, row.reason));
             }
         }
         assert!(idle.is_empty(), "role {} does not need {}", role.name(), idle.join(", "));
-        println!("role {}: every row is needed, {} of them", role.name(), seccomp::table(role).count());
+        let rows = seccomp::table(role, parameters).count();
+        println!("role {}, parameters: {parameters:?}: every row is needed, {rows} of them", role.name());
     }
 }
 
 /// Everything that the role does, without one row. The signal that it ended by.
-fn work(f: &Fixtures, role: Role, without: Option<&str>) -> Option<Signal> {
+fn work(f: &Fixtures, role: Role, parameters: Option<Reach>, without: Option<&str>) -> Option<Signal> {
     let log = f.policy("version = 1\n") + "/log";
     let daemon = UnixDatagram::bind(&log).unwrap();
     std::fs::set_permissions(&log, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
     let policy = f.policy(&format!(
         "version = 1\n[proc]\nlevel = \"full\"\nenviron = [\"PATH\"]\n[files]\n\
-         read = [{{path = \"{}/logs\", max_bytes = 1000}}]\n[ping]\nallow = [\"127.0.0.1\"]\n[audit]\nkernel = true\n",
-        f.directory.display()
+         read = [{{path = \"{}/logs\", max_bytes = 1000}}]\n[ping]\nallow = [\"127.0.0.1\"]\n[audit]\nkernel = true\n{}",
+        f.directory.display(),
+        match parameters {
+            None => "",
+            Some(Reach::Read) => "[sysctl]\nread = [\"net.ipv4.ip_forward\"]\n",
+            Some(Reach::Write) => "[sysctl]\nwrite = [{name = \"net.ipv4.ip_forward\", values = [\"1\"]}]\n",
+        }
     ));
     let program = f.directory.join(format!("weak/portcullis-{}", role.name()));
     let mut words = vec![program.to_str().unwrap(), "port", "--role", role.name()];
@@ -117,6 +125,9 @@ fn proc_work(f: &Fixtures, port: &mut Port) {
 fn net_work(port: &mut Port) {
     let address = tuple_of([127, 0, 0, 1].map(int).to_vec());
     ask(port, "ping", map(&[("address", address), ("size", int(100))]));
+    let name = ("name", binary(b"net.ipv4.ip_forward"));
+    ask(port, "sysctl_get", map(std::slice::from_ref(&name)));
+    ask(port, "sysctl_set", map(&[name, ("value", int(1))]));
     ask(port, "info", map(&[]));
 }
 

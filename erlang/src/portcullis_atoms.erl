@@ -40,6 +40,7 @@ operations() ->
      process, pid, items, undefined, redacted,
      file_open, file_read, file_close, handle, path, offset, length, size, mtime, handles,
      ping, address, addresses, rtt, ttl,
+     sysctl_get, sysctl_set, sysctl_list, name, parameter, value, before, as_asked,
      subscribe, topic, subscriptions, audit, seq, time, operation, target, decision, rule, result, granted, failed, loaded,
      limited, kind, peer, files].
 

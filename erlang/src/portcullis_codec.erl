@@ -41,6 +41,9 @@ role(file_open) -> proc;
 role(file_read) -> proc;
 role(file_close) -> proc;
 role(ping) -> net;
+role(sysctl_get) -> net;
+role(sysctl_set) -> net;
+role(sysctl_list) -> net;
 role(_) -> any.
 
 %% Operation and arguments as the middle of a request frame. What the port's validator would answer under id 0, where

@@ -17,7 +17,9 @@ use crate::op::Role;
 use crate::policy::{self, Policy};
 use crate::proc::hidden;
 use crate::protocol::hello::{self, Hello};
+use crate::sys::parameters::Directory;
 use crate::sys::{capset, fd, icmp, process};
+use crate::sysctl::parameters::Parameters;
 use crate::wire::write::Writer;
 
 /// Serves, or says why not. Ends without std's clean-up, which calls what seccomp no longer allows.
@@ -48,6 +50,7 @@ pub struct Prepared {
     pings: Pings,
     firewall: Firewall,
     termination: Option<OwnedFd>,
+    parameters: Parameters,
     hidden_proc: bool,
 }
 
@@ -61,16 +64,17 @@ pub fn prepare(start: Start) -> Result<Prepared, Refusal> {
     let pings = open_pings(&mut fenced, &policy)?;
     let firewall = open_firewall(&mut fenced, &policy)?;
     let termination = open_termination(start.role)?;
+    let parameters = open_parameters(&fenced, &policy)?;
     let hidden_proc = hidden::here();
-    let confined = fenced.confine(wanted)?;
-    Ok(Prepared { confined, policy, log, pings, firewall, termination, hidden_proc })
+    let confined = fenced.confine(wanted, parameters.directory())?;
+    Ok(Prepared { confined, policy, log, pings, firewall, termination, parameters, hidden_proc })
 }
 
 /// What came of a conversation: how it ended, or that there was nobody to end it with.
 type Ended = std::io::Result<Option<Refusal>>;
 
 fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
-    let Prepared { confined, policy, mut log, pings, firewall, termination, hidden_proc } = prepared;
+    let Prepared { confined, policy, mut log, pings, firewall, termination, parameters, hidden_proc } = prepared;
     let name = policy.name();
     let role_max = confined.role().frame_max();
     let frame_max = usize::try_from(policy.limits().frame_max).map_or(role_max, |max| max.min(role_max));
@@ -97,6 +101,7 @@ fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
     let mut session = Session::new(court, log, pings);
     session.firewall = firewall;
     session.termination = termination;
+    session.parameters = parameters;
     Ok(exec::serve(session, &greeting))
 }
 
@@ -183,6 +188,19 @@ fn open_termination(role: Role) -> Result<Option<OwnedFd>, Refusal> {
             "ulimit -n   # 64 or more",
         )
     })
+}
+
+/// The directory of kernel parameters, if the policy names one.
+fn open_parameters(fenced: &Fenced, policy: &Policy) -> Result<Parameters, Refusal> {
+    let reach = policy.parameters().filter(|_| fenced.start().role == Role::Net);
+    let directory = reach.map(Directory::open).transpose().map_err(|e| {
+        Refusal::new(
+            Reason::HardeningFailed,
+            format!("the policy names kernel parameters, and /proc/sys/net cannot be opened: {e}"),
+            "findmnt -T /proc/sys/net   # must be procfs; a unit with ProcSubset=pid has none; ulimit -n: 64 or more",
+        )
+    })?;
+    Ok(Parameters::new(directory))
 }
 
 fn check_stdio() -> Result<(), Refusal> {

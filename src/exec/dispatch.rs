@@ -8,6 +8,7 @@ use crate::error::{RequestError, Why};
 use crate::exec::counters::Now;
 use crate::exec::firewall;
 use crate::exec::output::Output;
+use crate::exec::parameters;
 use crate::exec::rows::{RowAnswer, Source, failure};
 use crate::exec::session::Session;
 use crate::file::args::{FileCloseArgs, FileOpenArgs, FileReadArgs};
@@ -105,6 +106,9 @@ fn carry_out(request: &Request<'_>, session: &mut Session, output: &mut Output) 
         Op::Ban | Op::Unban | Op::Banned => {
             Err(RequestError::Unsupported(request.row.name.as_bytes().to_vec()))
         }
+        Op::SysctlGet => parameters::get(request, session, output),
+        Op::SysctlSet => parameters::set(request, session, output),
+        Op::SysctlList => parameters::list(request, session, output),
         Op::Subscribe => {
             session.place()?;
             session.trail.subscribe(request.id, request.args)

@@ -1,5 +1,5 @@
 //! Where requests are carried out: the loop that joins input, running answers and output (`serve`), the one match over
-//! operations (`dispatch`), what outlives a frame (`session`), the answers of many rows (`running`, each a `rows`), what is
+//! operations (`dispatch`) with those on kernel parameters (`parameters`), what outlives a frame (`session`), the answers of many rows (`running`, each a `rows`), what is
 //! written down (`trail`), the output buffer (`output`) and what is counted (`counters`).
 #![forbid(unsafe_code)]
 
@@ -7,6 +7,7 @@ mod counters;
 mod dispatch;
 mod firewall;
 mod output;
+mod parameters;
 mod rows;
 mod running;
 mod serve;

@@ -24,6 +24,7 @@ use crate::policy::{self, Action, Policy};
 use crate::protocol::reply;
 use crate::quote::printable;
 use crate::rate::Bucket;
+use crate::sysctl::parameters::Parameters;
 
 /// What judges requests.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub struct Session {
     pub handles: Handles,
     /// Echo requests that wait for a reply.
     pub pings: Pings,
+    /// Kernel parameters.
+    pub parameters: Parameters,
     /// What is written down.
     pub trail: Trail,
     /// The firewall.
@@ -58,23 +61,27 @@ pub struct Session {
     /// Readable when this process was asked to end.
     pub termination: Option<OwnedFd>,
     rate: Bucket,
+    changes: Bucket,
 }
 
 impl Session {
     /// A session in which nothing has happened.
     pub fn new(court: Court, log: Log, pings: Pings) -> Self {
         let rate = Bucket::new(court.policy.limits().requests_per_s);
+        let changes = Bucket::new(court.policy.limits().writes_per_s);
         let idle = Duration::from_millis(court.policy.limits().file_idle_ms);
         Self {
             court,
             running: Running::default(),
             handles: Handles::new(idle),
             pings,
+            parameters: Parameters::new(None),
             trail: Trail::new(log),
             firewall: Firewall::none(),
             counters: Counters::new(),
             termination: None,
             rate,
+            changes,
         }
     }
 
@@ -103,24 +110,35 @@ impl Session {
             return Ok(());
         }
         let rate = self.court.policy.limits().requests_per_s;
-        let denial = Denial::needs(
-            "limits.requests_per_s",
-            policy::file::PATH,
-            "[limits]",
-            format!("requests_per_s = {}", rate.saturating_mul(2)),
-        );
-        self.note(op, Vec::new(), Decision::Limited, denial.rule, output)?;
-        Err(RequestError::DeniedByPolicy(denial))
+        let line = format!("requests_per_s = {}", rate.saturating_mul(2));
+        self.limited(op, Vec::new(), "limits.requests_per_s", line, output)
     }
 
-    /// For the time being.
+    /// Counts a change of the system against the rate that the policy allows: one that it has granted, right before it is made.
     pub fn admit_change(
         &mut self,
-        _op: &'static str,
-        _target: impl FnOnce() -> Vec<u8>,
-        _output: &mut Output,
+        op: &'static str,
+        target: impl FnOnce() -> Vec<u8>,
+        output: &mut Output,
     ) -> Result<(), RequestError> {
-        Ok(())
+        if !in_force(Measure::ChangeRate) || self.changes.take(Instant::now()) {
+            return Ok(());
+        }
+        let line = format!("writes_per_s = {}", self.court.policy.limits().writes_per_s.saturating_mul(2));
+        self.limited(op, target(), "limits.writes_per_s", line, output)
+    }
+
+    /// Denies because of a limit, which `line` of the policy would raise.
+    fn limited(
+        &mut self,
+        op: &'static str,
+        target: Vec<u8>,
+        rule: &'static str,
+        line: String,
+        output: &mut Output,
+    ) -> Result<(), RequestError> {
+        self.note(op, target, Decision::Limited, rule, output)?;
+        Err(RequestError::DeniedByPolicy(Denial::needs(rule, policy::file::PATH, "[limits]", line)))
     }
 
     /// Asks the policy. A refusal is written down with what `target` says.

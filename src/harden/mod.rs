@@ -18,6 +18,7 @@ use crate::error::{Reason, Refusal};
 use crate::limits::{ADDRESS_SPACE_MAX, DESCRIPTORS_MAX, REPLY_FRAME_MAX};
 use crate::measure::{Measure, in_force};
 use crate::op::Role;
+use crate::sys::parameters::Directory;
 use crate::sys::process::Orphaned;
 use crate::sys::{capset, fd, process};
 use cause::Circumstances;
@@ -99,7 +100,7 @@ pub fn grant(role: Role, used: Capabilities) -> String {
 pub fn usual(role: Role) -> Capabilities {
     match role {
         Role::Proc => Capabilities::of(&[Capability::SysPtrace]),
-        Role::Net => Capabilities::of(&[Capability::NetRaw]),
+        Role::Net => Capabilities::of(&[Capability::NetRaw, Capability::NetAdmin]),
     }
 }
 
@@ -222,18 +223,27 @@ impl Fenced {
         usual(role).and_bits(!granted).is_empty()
     }
 
-    /// Steps 6 to 11: limits, no new privileges, capabilities cut down to `wanted` and read back, landlock, seccomp.
-    pub fn confine(mut self, wanted: Capabilities) -> Result<Confined, Refusal> {
+    /// Steps 6 to 11: limits, no new privileges, capabilities cut down to `wanted` and read back, landlock, seccomp. Below
+    /// `parameters` files can be opened later.
+    pub fn confine(
+        mut self,
+        wanted: Capabilities,
+        parameters: Option<&Directory>,
+    ) -> Result<Confined, Refusal> {
         self.require(wanted)?;
         let kept = if self.start.unprivileged { Capabilities::NONE } else { wanted };
         let Self { start, held, circumstances: _, findings } = self;
         let kept = if in_force(Measure::Permitted) { kept } else { held };
-        let features = restrict(start, kept).map_err(|(step, e)| failed(step, e))?;
+        let features = restrict(start, kept, parameters).map_err(|(step, e)| failed(step, e))?;
         Ok(Confined { role: start.role, held: kept, missing: wanted.without(kept), findings, features })
     }
 }
 
-fn restrict(start: Start, kept: Capabilities) -> Result<Vec<&'static str>, (&'static str, Errno)> {
+fn restrict(
+    start: Start,
+    kept: Capabilities,
+    parameters: Option<&Directory>,
+) -> Result<Vec<&'static str>, (&'static str, Errno)> {
     limit_resources().map_err(|e| ("lowering resource limits", e))?;
     if in_force(Measure::NoNewPrivs) {
         process::forbid_new_privileges().map_err(|e| ("PR_SET_NO_NEW_PRIVS", e))?;
@@ -260,10 +270,12 @@ fn restrict(start: Start, kept: Capabilities) -> Result<Vec<&'static str>, (&'st
     let landlock = match start.role {
         // A landlock domain makes the kernel refuse what ptrace guards in /proc, whatever the capabilities.
         Role::Proc => false,
-        Role::Net => in_force(Measure::Landlock) && landlock::apply().map_err(|e| ("landlock", e))?,
+        Role::Net => {
+            in_force(Measure::Landlock) && landlock::apply(parameters).map_err(|e| ("landlock", e))?
+        }
     };
     if in_force(Measure::Seccomp) {
-        seccomp::apply(start.role).map_err(|e| ("seccomp", e))?;
+        seccomp::apply(start.role, parameters.map(Directory::reach)).map_err(|e| ("seccomp", e))?;
     }
     Ok([("mdwe", mdwe), ("landlock", landlock)]
         .into_iter()

@@ -11,6 +11,7 @@ use seccompiler::{
 
 use crate::measure::{Measure, in_force};
 use crate::op::Role;
+use crate::sys::parameters::{self, Reach};
 use crate::sys::{datagram, icmp};
 
 /// What one argument must be.
@@ -62,6 +63,13 @@ const KERNEL_AUDIT_FD: u64 = datagram::KERNEL_AUDIT as u64;
 const ICMP_V4_FD: u64 = icmp::V4 as u64;
 #[allow(clippy::cast_sign_loss)]
 const ICMP_V6_FD: u64 = icmp::V6 as u64;
+
+#[allow(clippy::cast_sign_loss)] // positive constants
+const PARAMETERS_FD: u64 = parameters::DIRECTORY as u64;
+#[allow(clippy::cast_sign_loss)]
+const READING_PARAMETER: u64 = parameters::READING.bits() as u64;
+#[allow(clippy::cast_sign_loss)]
+const WRITING_PARAMETER: u64 = parameters::WRITING.bits() as u64;
 
 #[cfg(debug_assertions)]
 #[allow(clippy::cast_sign_loss)] // a positive constant
@@ -125,14 +133,44 @@ const SOCKETS: &[Row] = &[
     ),
 ];
 
-/// The rows of a role.
-pub fn table(role: Role) -> impl Iterator<Item = &'static Row> {
+/// What role `net` needs where the policy lets it read parameters. The path is seen by no filter: an absolute one would make
+/// the kernel forget the descriptor, which landlock is for.
+const READ_PARAMETERS: &[Row] = &[row!(
+    SYS_openat,
+    &[&[Is::Value(0, PARAMETERS_FD), Is::Value(2, READING_PARAMETER)]],
+    "kernel parameters, for reading"
+)];
+
+/// The same where it may write some.
+const WRITE_PARAMETERS: &[Row] = &[
+    row!(
+        SYS_openat,
+        &[
+            &[Is::Value(0, PARAMETERS_FD), Is::Value(2, READING_PARAMETER)],
+            &[Is::Value(0, PARAMETERS_FD), Is::Value(2, WRITING_PARAMETER)],
+        ],
+        "kernel parameters, for reading and for writing"
+    ),
+    row!(SYS_pwrite64, &[&[Is::Value(3, 0)]], "the value of a parameter; no pipe and no socket takes it"),
+];
+
+/// The rows of a role that may do so much with kernel parameters.
+pub fn table(role: Role, parameters: Option<Reach>) -> impl Iterator<Item = &'static Row> {
     let own = match role {
         Role::Proc => FILES,
         Role::Net => SOCKETS,
     };
-    COMMON.iter().chain(own).filter(|row| stands(row))
+    let parameters = match parameters {
+        None => &[],
+        Some(Reach::Read) => READ_PARAMETERS,
+        Some(Reach::Write) => WRITE_PARAMETERS,
+    };
+    COMMON.iter().chain(own).chain(parameters).filter(|row| stands(row))
 }
+
+/// Every table that there is: what a copy is installed for, and what its policy lets it do with kernel parameters.
+pub const TABLES: &[(Role, Option<Reach>)] =
+    &[(Role::Proc, None), (Role::Net, None), (Role::Net, Some(Reach::Read)), (Role::Net, Some(Reach::Write))];
 
 #[cfg(not(feature = "weakened"))]
 fn stands(_: &Row) -> bool {
@@ -149,8 +187,8 @@ fn stands(row: &Row) -> bool {
 }
 
 /// Allows the role's calls and nothing else, from now on.
-pub fn apply(role: Role) -> Result<(), Errno> {
-    apply_rows(table(role))
+pub fn apply(role: Role, parameters: Option<Reach>) -> Result<(), Errno> {
+    apply_rows(table(role, parameters))
 }
 
 /// Allows the calls of these rows and nothing else.
@@ -188,13 +226,13 @@ mod tests {
 
     #[test]
     fn every_row_has_a_reason_and_stands_once() {
-        for role in Role::ALL {
-            let mut numbers: Vec<i64> = table(*role).map(|r| r.number).collect();
+        for (role, reach) in TABLES {
+            let mut numbers: Vec<i64> = table(*role, *reach).map(|r| r.number).collect();
             let rows = numbers.len();
             numbers.sort_unstable();
             numbers.dedup();
             assert_eq!(numbers.len(), rows);
-            assert!(table(*role).all(|r| !r.reason.is_empty()));
+            assert!(table(*role, *reach).all(|r| !r.reason.is_empty()));
         }
     }
 
@@ -217,11 +255,22 @@ mod tests {
             libc::SYS_mprotect,
             libc::SYS_prctl,
         ];
-        assert!(Role::ALL.iter().all(|role| table(*role).all(|r| !forbidden.contains(&r.number))));
+        let lets = |number: &i64| {
+            TABLES.iter().any(|(role, reach)| table(*role, *reach).any(|r| r.number == *number))
+        };
+        assert!(!forbidden.iter().any(lets));
+    }
+
+    #[test]
+    fn without_a_line_for_it_role_net_opens_nothing_and_writes_to_no_file() {
+        let has = |reach, number| table(Role::Net, reach).any(|row| row.number == number);
+        assert!(!has(None, libc::SYS_openat) && !has(None, libc::SYS_pwrite64));
+        assert!(has(Some(Reach::Read), libc::SYS_openat) && !has(Some(Reach::Read), libc::SYS_pwrite64));
+        assert!(has(Some(Reach::Write), libc::SYS_openat) && has(Some(Reach::Write), libc::SYS_pwrite64));
     }
 
     #[test]
     fn the_tables_compile() {
-        assert!(Role::ALL.iter().all(|role| compile(table(*role)).is_ok()));
+        assert!(TABLES.iter().all(|(role, reach)| compile(table(*role, *reach)).is_ok()));
     }
 }

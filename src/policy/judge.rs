@@ -1,6 +1,7 @@
 //! Each kind of action against the rules. What no rule allows is denied, with the line that would allow it.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::capability::{Capabilities, Capability};
@@ -13,7 +14,7 @@ use crate::policy::rules::{Line, NO_FILES, NftWrite, ProcLevel, WILDCARDS};
 use crate::policy::{Action, Allowed, Ground, Policy};
 use crate::proc::action::{ReadProcesses, Tier};
 use crate::quote::toml_text;
-use crate::sysctl::action::{ReadSysctl, SetSysctl};
+use crate::sysctl::action::{ListSysctls, ListedSysctls, ReadSysctl, SetSysctl};
 
 fn ground(rule: &'static str, line: Option<Line>) -> Ground {
     Ground { rule, line, note: None }
@@ -214,6 +215,27 @@ impl Action for ReadSysctl {
                 Err(needs("sysctl.read", "[sysctl]", line))
             }
         }
+    }
+}
+
+impl Action for ListSysctls {
+    type Granted = ListedSysctls;
+
+    fn judge(self, policy: &Policy) -> Result<Allowed<ListedSysctls>, Denial> {
+        let sysctl = &policy.rules.sysctl;
+        let read = sysctl.read.iter().map(|(name, line)| (name, *line));
+        let written = sysctl.write.iter().map(|rule| (&rule.name, rule.line));
+        let named: BTreeMap<&String, Line> = written.chain(read).collect();
+        let Some(line) = named.values().min() else {
+            // Which one, only a person knows.
+            let hint = format!("{PATH} names no parameter; under [sysctl], in lists read and write, it can");
+            return Err(Denial::new("sysctl.read", hint));
+        };
+        Ok(Allowed {
+            ground: ground("sysctl.read", Some(*line)),
+            capabilities: Capabilities::NONE,
+            granted: ListedSysctls { names: named.into_keys().cloned().collect() },
+        })
     }
 }
 

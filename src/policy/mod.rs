@@ -16,8 +16,9 @@ use std::time::Duration;
 use crate::capability::{Capabilities, Capability};
 use crate::error::Denial;
 use crate::op::Role;
+use crate::sys::parameters::Reach;
 use permit::Permit;
-use rules::{Audit, Limits, Line, ProcLevel, Rules};
+use rules::{Audit, Limits, Line, Nft, ProcLevel, Rules, Sysctl};
 
 /// Where the rules come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +55,9 @@ impl Policy {
     fn everything() -> Self {
         let text = b"version = 1\n[proc]\nlevel = \"full\"\nenviron = [\"SECRET\"]\n\
             [files]\nread = [{ path = \"/etc\", max_bytes = 1000000 }, { path = \"/root\", max_bytes = 1000000 }]\n\
-            [ping]\nallow = [\"0.0.0.0/0\", \"::/0\"]\n";
+            [ping]\nallow = [\"0.0.0.0/0\", \"::/0\"]\n\
+            [sysctl]\nread = [\"net.ipv4.tcp_rmem\"]\n\
+            write = [{ name = \"net.ipv4.ip_forward\", values = [\"0\", \"1\"] }]\n";
         let rules = parse::parse(text).unwrap_or_else(|_| Rules::nothing());
         Self { source: Source::File("everything".to_owned()), rules }
     }
@@ -98,6 +101,17 @@ impl Policy {
         self.rules.nft.read || !self.rules.nft.write.is_empty()
     }
 
+    /// What it lets be done with some kernel parameter, so that their directory is needed; `None`: nothing.
+    #[must_use]
+    pub fn parameters(&self) -> Option<Reach> {
+        let Sysctl { read, write } = &self.rules.sysctl;
+        match (read.is_empty(), write.is_empty()) {
+            (true, true) => None,
+            (false, true) => Some(Reach::Read),
+            (_, false) => Some(Reach::Write),
+        }
+    }
+
     /// How long a request may take that asks for `timeout_ms`.
     #[must_use]
     pub fn deadline(&self, timeout_ms: u64) -> Duration {
@@ -115,12 +129,16 @@ impl Policy {
         if self.rules.proc.level == ProcLevel::Full || !self.rules.files.is_empty() {
             wanted.push(Capability::DacReadSearch);
         }
+        let Nft { read, write, read_line: _, confirm: _ } = &self.rules.nft;
+        if *read || !write.is_empty() || self.parameters() == Some(Reach::Write) {
+            wanted.push(Capability::NetAdmin);
+        }
         if self.rules.audit.kernel {
             wanted.push(Capability::AuditWrite);
         }
         let of_role: &[Capability] = match role {
             Role::Proc => &[Capability::SysPtrace, Capability::DacReadSearch, Capability::AuditWrite],
-            Role::Net => &[Capability::AuditWrite],
+            Role::Net => &[Capability::NetAdmin, Capability::AuditWrite],
         };
         Capabilities::of(&wanted).and(Capabilities::of(of_role))
     }

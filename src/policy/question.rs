@@ -16,7 +16,7 @@ use crate::policy::{Action, Allowed, Ground, Policy};
 use crate::proc::action::{ReadProcesses, Tier};
 use crate::proc::columns;
 use crate::quote::shell;
-use crate::sysctl::action::{ReadSysctl, SetSysctl, is_name, is_value};
+use crate::sysctl::action::{ListSysctls, ReadSysctl, SetSysctl, is_name, is_value};
 
 /// The questions, for whoever asked none of them.
 pub const USAGE: &str = "\
@@ -24,6 +24,7 @@ processes [COLUMN...]    process [COLUMN...]
 file_open PATH           ping ADDRESS
 nft_list                 nft_apply VERB FAMILY TABLE [CHAIN, SET or OBJECT]
 sysctl_get NAME          sysctl_set NAME VALUE
+sysctl_list
 ";
 
 /// What a policy answers.
@@ -60,6 +61,7 @@ pub fn ask(policy: &Policy, op: &[u8], args: &[&[u8]]) -> Result<Answer, String>
             Ok(answer(policy, change))
         }
         (b"sysctl_get", [name]) => Ok(answer(policy, ReadSysctl { name: parameter(name)? })),
+        (b"sysctl_list", []) => Ok(answer(policy, ListSysctls)),
         (b"sysctl_set", [name, value]) => {
             let value = text(value);
             if !is_value(&value) {
@@ -114,6 +116,6 @@ fn parameter(name: &[u8]) -> Result<String, String> {
     if is_name(&name) {
         Ok(name)
     } else {
-        Err("the parameter must lie below net., as net.ipv4.ip_forward".into())
+        Err("the parameter must lie below net., as net.ipv4.ip_forward, or net.ipv4.conf.eth0/100.rp_filter of eth0.100".into())
     }
 }

@@ -69,9 +69,14 @@ pub fn suggest(policy: &Policy, log: &[u8]) -> Suggestions {
 
 fn lacking(policy: &Policy, line: &[u8]) -> Option<(Key, String)> {
     let denied = record::denied(line)?;
-    let args: Vec<&[u8]> = denied.target.split(|b| *b == b' ').filter(|w| !w.is_empty()).collect();
-    // A path can have spaces, and is one word.
-    let args = if denied.op == b"file_open" { vec![denied.target.as_slice()] } else { args };
+    // A path can have spaces, and is one word; so is a value.
+    let words = match denied.op.as_slice() {
+        b"file_open" => 1,
+        b"sysctl_set" => 2,
+        _ => usize::MAX,
+    };
+    let args: Vec<&[u8]> =
+        denied.target.splitn(words, |b| *b == b' ').filter(|word| !word.is_empty()).collect();
     let denial = question::ask(policy, &denied.op, &args).ok()?.err()?;
     let (section, text) = denial.grant?;
     let (name, value) = text.split_once(" = ")?;
@@ -95,9 +100,10 @@ mod tests {
             seq=6 time=1.0 op=reboot target=\"now\" decision=denied rule=x\n\
             seq=7 time=1.0 op=file_open target=\"/a/../b\" decision=denied rule=files.read\n\
             seq=8 time=1.0 op=file_open target=\"/var/log/c\" decision=denied rule=files.read\n\
+            seq=9 time=1.0 op=sysctl_set target=\"net.a.b 1 2\" decision=denied rule=sysctl.write\n\
             level = \"full\"\n";
         let Suggestions { records, lines } = suggest(&Policy::without_a_file(), log);
-        assert_eq!(records, 8);
+        assert_eq!(records, 9);
         let text: String =
             lines.iter().map(|(key, entries)| format!("{}\n{}", key.section, key.with(entries))).collect();
         assert_eq!(
@@ -105,7 +111,8 @@ mod tests {
             "[files]\nread = [\n  { path = \"/var/log/a b\", max_bytes = 1048576 },   # 1x\n  \
              { path = \"/var/log/c\", max_bytes = 1048576 },   # 1x\n]\n\
              [ping]\nallow = [\n  \"192.0.2.1\",   # 2x\n]\n\
-             [proc]\nlevel = \"basic\"   # 1x\n"
+             [proc]\nlevel = \"basic\"   # 1x\n\
+             [sysctl]\nwrite = [\n  { name = \"net.a.b\", values = [\"1 2\"] },   # 1x\n]\n"
         );
         let rules = parse(format!("version = 1\n{text}").as_bytes()).unwrap();
         assert_eq!((rules.files.len(), rules.ping.len()), (2, 1));

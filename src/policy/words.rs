@@ -70,9 +70,6 @@ fn files(rules: &Rules, say: &mut Say<'_>) {
     }
 }
 
-/// What is granted and nothing of this version does.
-const LATER: &str = " (for a later version: no operation of this one does that)";
-
 fn network(rules: &Rules, say: &mut Say<'_>) {
     if rules.ping.is_empty() {
         say("ping", None, "none");
@@ -104,10 +101,10 @@ fn network(rules: &Rules, say: &mut Say<'_>) {
         say("nft", None, confirm);
     }
     for (name, line) in &rules.sysctl.read {
-        say("sysctl", Some(*line), &format!("{name} can be read{LATER}"));
+        say("sysctl", Some(*line), &format!("{name} can be read"));
     }
     for rule in &rules.sysctl.write {
-        let sentence = format!("{} can be set to {}{LATER}", rule.name, rule.values.join(" or "));
+        let sentence = format!("{} can be read, and set to {}", rule.name, rule.values.join(" or "));
         say("sysctl", Some(rule.line), &sentence);
     }
 }

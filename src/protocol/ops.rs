@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::op::{Op, OpRow, Role};
-use crate::{file, icmp, nft, proc};
+use crate::{file, icmp, nft, proc, sysctl};
 
 /// Operations about the port, in every role.
 const PORT: &[OpRow] = &[
@@ -24,7 +24,8 @@ const PORT: &[OpRow] = &[
     },
 ];
 
-const TABLE: &[&[OpRow]] = &[PORT, proc::ops::ROWS, file::ops::ROWS, icmp::ops::ROWS, nft::ops::ROWS];
+const TABLE: &[&[OpRow]] =
+    &[PORT, proc::ops::ROWS, file::ops::ROWS, icmp::ops::ROWS, nft::ops::ROWS, sysctl::ops::ROWS];
 
 /// The rows that a role answers.
 pub fn of(role: Role) -> impl Iterator<Item = &'static OpRow> {
@@ -54,6 +55,8 @@ mod tests {
 
     #[test]
     fn what_raises_a_capability_has_a_policy_key() {
-        assert!(of(Role::Proc).all(|row| row.capabilities.is_empty() || row.policy_key.is_some()));
+        for role in Role::ALL {
+            assert!(of(*role).all(|row| row.capabilities.is_empty() || row.policy_key.is_some()));
+        }
     }
 }

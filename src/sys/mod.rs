@@ -9,6 +9,7 @@ pub mod datagram;
 pub mod fd;
 pub mod icmp;
 pub mod netlink;
+pub mod parameters;
 pub mod piddir;
 pub mod poll;
 pub mod process;

@@ -1,4 +1,8 @@
-//! Kernel parameters, as far as a policy speaks of them. No operation of this release reads or writes one.
+//! Kernel parameters below `net.`: what is asked (`args`, `action`), what is done (`parameters`), what is answered (`reply`).
 #![forbid(unsafe_code)]
 
 pub mod action;
+pub mod args;
+pub mod ops;
+pub mod parameters;
+pub mod reply;

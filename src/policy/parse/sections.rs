@@ -215,7 +215,10 @@ impl<'t> Reader<'t> {
         if is_name(name) {
             return Some(name.to_owned());
         }
-        let message = format!("{} is not a parameter below net., such as net.ipv4.ip_forward", quoted(name));
+        let message = format!(
+            "{} is not a parameter below net., such as net.ipv4.ip_forward or net.ipv4.conf.eth0/100.rp_filter",
+            quoted(name)
+        );
         self.wrong(&value.span(), message);
         None
     }
