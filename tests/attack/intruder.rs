@@ -10,6 +10,7 @@ use portcullis::cli::port::prepare;
 use portcullis::harden::Start;
 use portcullis::measure::leave_out;
 use portcullis::op::Role;
+use portcullis::sys::parameters::{DIRECTORY, READING, WRITING};
 
 fn main() {
     let mut role = Role::Proc;
@@ -232,6 +233,40 @@ const LONGER: &[Call] = &[
     Call { name: "exec-with-ambient", attack: exec_with_ambient },
     Call { name: "take-memory", attack: take_memory },
     Call { name: "open-descriptors", attack: open_descriptors },
+    Call { name: "parameter-absolute", attack: || parameter(DIRECTORY, c"/etc/hostname", READING.bits()) },
+    Call { name: "parameter-up", attack: || parameter(DIRECTORY, c"../kernel/hostname", READING.bits()) },
+    Call {
+        name: "parameter-of-the-kernel-is-written",
+        attack: || parameter(DIRECTORY, c"../kernel/hostname", WRITING.bits()),
+    },
+    Call {
+        name: "parameter-created",
+        attack: || parameter(DIRECTORY, c"/tmp/portcullis-attack-made", WRITING.bits() | libc::O_CREAT),
+    },
+    Call {
+        name: "parameter-cut",
+        attack: || parameter(DIRECTORY, c"ipv4/ip_forward", WRITING.bits() | libc::O_TRUNC),
+    },
+    Call {
+        name: "parameter-by-another-descriptor",
+        attack: || parameter(DIRFD, c"/proc/sys/net/ipv4/ip_forward", READING.bits()),
+    },
+    Call {
+        name: "parameters-listed",
+        attack: || call(libc::SYS_getdents64, [i64::from(DIRECTORY), 0, 0, 0, 0, 0]),
+    },
+    Call {
+        name: "parameter-for-both",
+        attack: || parameter(DIRECTORY, c"ipv4/ip_forward", READING.bits() | libc::O_RDWR),
+    },
+    Call {
+        name: "parameter-is-written",
+        attack: || parameter(DIRECTORY, c"ipv4/ip_forward", WRITING.bits()),
+    },
+    Call {
+        name: "pwrite64-behind-the-beginning",
+        attack: || call(libc::SYS_pwrite64, [1, at(c"x"), 1, 1, 0, 0]),
+    },
 ];
 
 fn int80() -> String {
@@ -275,6 +310,12 @@ fn effective() -> u64 {
 fn open(path: &'static std::ffi::CStr) -> String {
     capset(held(), held(), 0);
     call(libc::SYS_openat, [i64::from(DIRFD), at(path), 0, 0, 0, 0])
+}
+
+/// Opens below a descriptor, with every capability that there is.
+fn parameter(directory: i32, path: &'static std::ffi::CStr, flags: i32) -> String {
+    capset(held(), held(), 0);
+    call(libc::SYS_openat, [i64::from(directory), at(path), i64::from(flags), 0o600, 0, 0])
 }
 
 /// Memory that was written to becomes executable.

@@ -19,6 +19,7 @@ mod found;
 mod found_policy;
 mod frames;
 mod inside;
+mod parameters;
 mod policy_file;
 mod resources;
 #[path = "../support/mod.rs"]
@@ -76,6 +77,7 @@ fn attempts() -> Vec<Attempt> {
     all.extend(resources::attempts());
     all.extend(audit::attempts());
     all.extend(inside::attempts());
+    all.extend(parameters::attempts());
     all
 }
 
