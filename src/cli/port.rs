@@ -74,7 +74,8 @@ pub fn prepare(start: Start) -> Result<Prepared, Refusal> {
 type Ended = std::io::Result<Option<Refusal>>;
 
 fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
-    let Prepared { confined, policy, mut log, pings, firewall, termination, parameters, hidden_proc } = prepared;
+    let Prepared { confined, policy, mut log, pings, firewall, termination, parameters, hidden_proc } =
+        prepared;
     let name = policy.name();
     let role_max = confined.role().frame_max();
     let frame_max = usize::try_from(policy.limits().frame_max).map_or(role_max, |max| max.min(role_max));

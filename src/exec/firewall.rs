@@ -118,7 +118,11 @@ fn write_applied(applied: &Applied, how: How, w: &mut Writer) {
 }
 
 /// `nft_confirm`.
-pub fn confirm(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
+pub fn confirm(
+    request: &Request<'_>,
+    session: &mut Session,
+    output: &mut Output,
+) -> Result<(), RequestError> {
     let reference = args::reference(request.args, &At::Top)?;
     session.firewall.confirm(reference)?;
     session.note(request.row.name, name(reference), Decision::Granted, "nft.confirm", output)?;
@@ -127,7 +131,11 @@ pub fn confirm(request: &Request<'_>, session: &mut Session, output: &mut Output
 }
 
 /// `nft_rollback`.
-pub fn roll_back(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
+pub fn roll_back(
+    request: &Request<'_>,
+    session: &mut Session,
+    output: &mut Output,
+) -> Result<(), RequestError> {
     let reference = args::reference(request.args, &At::Top)?;
     let result = session.firewall.roll_back(reference);
     let (decision, rule) = match &result {
@@ -209,5 +217,8 @@ fn listed(document: Term<'_>) -> Option<Term<'_>> {
 fn not_json(wrong: &json::NotJson) -> RequestError {
     let line = u64::try_from(wrong.line).unwrap_or(u64::MAX);
     let column = u64::try_from(wrong.column).unwrap_or(u64::MAX);
-    RequestError::BadRequest(vec![Step::Key("text"), Step::Index(line), Step::Index(column)], Why::Expected("json"))
+    RequestError::BadRequest(
+        vec![Step::Key("text"), Step::Index(line), Step::Index(column)],
+        Why::Expected("json"),
+    )
 }

@@ -12,7 +12,7 @@ use seccompiler::{
 use crate::measure::{Measure, in_force};
 use crate::op::Role;
 use crate::sys::parameters::{self, Reach};
-use crate::sys::{datagram, icmp};
+use crate::sys::{datagram, icmp, netlink};
 
 /// What one argument must be.
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +71,11 @@ const READING_PARAMETER: u64 = parameters::READING.bits() as u64;
 #[allow(clippy::cast_sign_loss)]
 const WRITING_PARAMETER: u64 = parameters::WRITING.bits() as u64;
 
+#[allow(clippy::cast_sign_loss)]
+const FIREWALL_FD: u64 = netlink::REQUESTS as u64;
+#[allow(clippy::cast_sign_loss)]
+const EVENTS_FD: u64 = netlink::EVENTS as u64;
+
 #[cfg(debug_assertions)]
 #[allow(clippy::cast_sign_loss)] // a positive constant
 const F_GETFD: u64 = libc::F_GETFD as u64;
@@ -123,13 +128,19 @@ const SOCKETS: &[Row] = &[
             &[Is::Value(0, KERNEL_AUDIT_FD)],
             &[Is::Value(0, ICMP_V4_FD)],
             &[Is::Value(0, ICMP_V6_FD)],
+            &[Is::Value(0, FIREWALL_FD)],
         ],
-        "records to the system's log and the kernel's, echo requests"
+        "records to the system's log and the kernel's, echo requests, the firewall"
     ),
     row!(
         SYS_recvmsg,
-        &[&[Is::Value(0, ICMP_V4_FD)], &[Is::Value(0, ICMP_V6_FD)]],
-        "echo replies, and errors that came back instead"
+        &[
+            &[Is::Value(0, ICMP_V4_FD)],
+            &[Is::Value(0, ICMP_V6_FD)],
+            &[Is::Value(0, FIREWALL_FD)],
+            &[Is::Value(0, EVENTS_FD)],
+        ],
+        "echo replies, and errors that came back instead; what the firewall answers and tells"
     ),
 ];
 

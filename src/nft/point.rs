@@ -29,9 +29,8 @@ pub fn elements(
         .map_err(|e| RequestError::Posix(e as i32, "raising a capability"))?;
     let generation = get::generation(link).map_err(|e| of_transport(&e))?;
     let found = World::new(link).set(table, name).map_err(|e| of_transport(&e))?;
-    let set = found.ok_or_else(|| {
-        RequestError::Nft(0, libc::ENOENT, b"there is no such set or map".to_vec())
-    })?;
+    let set =
+        found.ok_or_else(|| RequestError::Nft(0, libc::ENOENT, b"there is no such set or map".to_vec()))?;
     let mut asked = Vec::with_capacity(items.len());
     for (n, term) in (1..).zip(*items) {
         let at = [Step::Key("what"), Step::Key("element"), Step::Key("elem"), Step::Index(n)];
@@ -71,7 +70,8 @@ fn ask(
             }
             e => of_transport(&e),
         })?;
-        let found = answer.messages().flat_map(|m| element::elements(m.body)).map(|attr| element::decode(&attr).0);
+        let found =
+            answer.messages().flat_map(|m| element::elements(m.body)).map(|attr| element::decode(&attr).0);
         held.extend(found);
     }
     Ok(held)

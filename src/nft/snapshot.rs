@@ -85,12 +85,20 @@ fn copy(link: &mut Link, table: &TableRef) -> Result<replay::Snapshot, Error> {
         // Tables and chains are filtered here: their dumps know no filter.
         let filter = ![message::GET_TABLE, message::GET_CHAIN].contains(&get);
         let name = filter.then_some(&table.name);
-        each(link, get, table, |b| name.into_iter().for_each(|name| b.put_text(1, name)), |body| {
-            copy.take(new, table.family.number(), body);
-            if new == message::NEW_SET {
-                sets.extend(set::decode(table.family.number(), body).map(|seen| seen.what.name.into_owned()));
-            }
-        })?;
+        each(
+            link,
+            get,
+            table,
+            |b| name.into_iter().for_each(|name| b.put_text(1, name)),
+            |body| {
+                copy.take(new, table.family.number(), body);
+                if new == message::NEW_SET {
+                    sets.extend(
+                        set::decode(table.family.number(), body).map(|seen| seen.what.name.into_owned()),
+                    );
+                }
+            },
+        )?;
         if copy.is_empty() {
             // There is no such table, and nothing in it.
             return Ok(copy);
@@ -121,7 +129,9 @@ fn each(
     let mut dump = match Dump::start(link, number(get), table.family.number(), filter) {
         Ok(dump) => dump,
         // Kernels without flow tables or objects, and sets that are gone, have nothing to tell.
-        Err(Error::Refused(refusal)) if [libc::ENOENT, libc::EOPNOTSUPP, libc::EINVAL].contains(&refusal.errno) => {
+        Err(Error::Refused(refusal))
+            if [libc::ENOENT, libc::EOPNOTSUPP, libc::EINVAL].contains(&refusal.errno) =>
+        {
             return Ok(());
         }
         Err(e) => return Err(e),

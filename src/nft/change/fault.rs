@@ -13,18 +13,24 @@ use crate::nft::transport::batch::{Batch, Failure};
 use crate::nft::value::BadValue;
 use crate::quote::printable;
 
-/// Bytes of a text that names a command and what is wrong with it.
+/// Characters of a text that names a command and what is wrong with it.
 const TEXT_MAX: usize = 1024;
 
 /// What the request hears of a failure. The first fault decides: it is the one that the others may follow from.
 #[must_use]
-pub fn of_failure(failure: &Failure, batch: &Batch, commands: &[Command<'_>], messages: &[usize]) -> RequestError {
+pub fn of_failure(
+    failure: &Failure,
+    batch: &Batch,
+    commands: &[Command<'_>],
+    messages: &[usize],
+) -> RequestError {
     match failure {
         Failure::Refused { faults, more } => {
             let Some(fault) = faults.first() else { return RequestError::Busy };
             let others = faults.len().saturating_sub(1).saturating_add(*more);
             let command = fault.command.and_then(|message| messages.get(message)).copied();
-            let mut text = command.map_or_else(|| "the change as a whole".to_owned(), |n| describe(commands, n));
+            let mut text =
+                command.map_or_else(|| "the change as a whole".to_owned(), |n| describe(commands, n));
             if let (Some(message), Some(offset)) = (fault.command, fault.refusal.offset) {
                 text.push_str(&place(batch, message, offset));
             }
@@ -36,7 +42,7 @@ pub fn of_failure(failure: &Failure, batch: &Batch, commands: &[Command<'_>], me
             if others > 0 {
                 let _ = write!(text, "; and {others} more");
             }
-            text.truncate(text.floor_char_boundary(TEXT_MAX));
+            let text: String = text.chars().take(TEXT_MAX).collect();
             let number = command.map_or(0, |n| u64::try_from(n).unwrap_or(u64::MAX).saturating_add(1));
             RequestError::Nft(number, fault.refusal.errno, text.into_bytes())
         }
@@ -63,7 +69,9 @@ pub fn of_transport(e: &Error) -> RequestError {
             RequestError::Posix(libc::EPROTO, "reading the firewall")
         }
         Error::Overrun => RequestError::Posix(libc::ENOBUFS, "reading the firewall"),
-        Error::TooBig { .. } => RequestError::Posix(libc::EMSGSIZE, "a change larger than the socket sends at once"),
+        Error::TooBig { .. } => {
+            RequestError::Posix(libc::EMSGSIZE, "a change larger than the socket sends at once")
+        }
         Error::NoMemory { .. } => RequestError::Posix(libc::ENOMEM, "the change"),
     }
 }

@@ -98,7 +98,9 @@ impl<'c, 'l> Plan<'c, 'l> {
                 let echoed = flags | ECHO;
                 self.push(message::NEW_TABLE, echoed, &it.id, |buffer| table::encode(it, buffer))
             }
-            Creation::Chain(it) => self.push(message::NEW_CHAIN, flags | ECHO, &it.table, |b| chain::encode(it, b)),
+            Creation::Chain(it) => {
+                self.push(message::NEW_CHAIN, flags | ECHO, &it.table, |b| chain::encode(it, b))
+            }
             Creation::Set(it, elements) => {
                 self.ids = self.ids.saturating_add(1);
                 let id = self.ids;
@@ -113,7 +115,9 @@ impl<'c, 'l> Plan<'c, 'l> {
                 let set = self.known(table, name)?;
                 self.elements(&set, *elements, message::NEW_ELEMENT, flags, None)
             }
-            Creation::Object(it) => self.push(message::NEW_OBJECT, flags | ECHO, &it.table, |b| named::encode(it, b)),
+            Creation::Object(it) => {
+                self.push(message::NEW_OBJECT, flags | ECHO, &it.table, |b| named::encode(it, b))
+            }
         }
     }
 
@@ -121,7 +125,7 @@ impl<'c, 'l> Plan<'c, 'l> {
     fn known(&self, table: &TableRef, name: &Text) -> Result<Set, RequestError> {
         self.world.set(table, name).map_err(|e| of_transport(&e))?.ok_or_else(|| {
             let number = u64::try_from(self.now).unwrap_or(u64::MAX).saturating_add(1);
-            let what = format!("{}: there is no such set or map", fault::describe(&self.commands[..], self.now));
+            let what = format!("{}: there is no such set or map", fault::describe(self.commands, self.now));
             RequestError::Nft(number, libc::ENOENT, what.into_bytes())
         })
     }
@@ -172,36 +176,34 @@ impl<'c, 'l> Plan<'c, 'l> {
         match target {
             Target::Table(it) => {
                 let number = which(message::DEL_TABLE, message::DESTROY_TABLE);
-                self.push(number, 0, it, |b| Ok(b.put_text(1, &it.name)))
+                self.tell(number, it, |b| b.put_text(1, &it.name))
             }
             Target::TableHandle(family, it) => {
                 let number = which(message::DEL_TABLE, message::DESTROY_TABLE);
                 let table = TableRef { family: *family, name: Text::Borrowed(b"") };
-                self.push(number, 0, &table, |b| Ok(b.put_be64(handle::TABLE, *it)))
+                self.tell(number, &table, |b| b.put_be64(handle::TABLE, *it))
             }
             Target::Chain(table, name) => {
                 let number = which(message::DEL_CHAIN, message::DESTROY_CHAIN);
-                self.push(number, 0, table, |b| Ok(named_target(table, 3, name, b)))
+                self.tell(number, table, |b| named_target(table, 3, name, b))
             }
             Target::ChainHandle(table, it) => {
                 let number = which(message::DEL_CHAIN, message::DESTROY_CHAIN);
-                self.push(number, 0, table, |b| Ok(handle_target(table, handle::CHAIN, *it, b)))
+                self.tell(number, table, |b| handle_target(table, handle::CHAIN, *it, b))
             }
             Target::Rule(table, chain, it) => {
                 let number = which(message::DEL_RULE, message::DESTROY_RULE);
-                self.push(number, 0, table, |b| {
-                    Ok(crate::nft::object::rule::target(&table.name, chain, *it, b))
-                })
+                self.tell(number, table, |b| crate::nft::object::rule::target(&table.name, chain, *it, b))
             }
             Target::Set(table, name) => {
                 let number = which(message::DEL_SET, message::DESTROY_SET);
-                self.push(number, 0, table, |b| Ok(set::target(&table.name, name, b)))?;
+                self.tell(number, table, |b| set::target(&table.name, name, b))?;
                 self.world.forget(table, name);
                 Ok(())
             }
             Target::SetHandle(table, it) => {
                 let number = which(message::DEL_SET, message::DESTROY_SET);
-                self.push(number, 0, table, |b| Ok(handle_target(table, handle::SET, *it, b)))
+                self.tell(number, table, |b| handle_target(table, handle::SET, *it, b))
             }
             Target::Elements(table, name, items) => {
                 let number = which(message::DEL_ELEMENT, message::DESTROY_ELEMENT);
@@ -210,11 +212,11 @@ impl<'c, 'l> Plan<'c, 'l> {
             }
             Target::Object(table, it, name) => {
                 let number = which(message::DEL_OBJECT, message::DESTROY_OBJECT);
-                self.push(number, 0, table, |b| Ok(named::target(&table.name, *it as u32, name, b)))
+                self.tell(number, table, |b| named::target(&table.name, *it as u32, name, b))
             }
             Target::ObjectHandle(table, object, it) => {
                 let number = which(message::DEL_OBJECT, message::DESTROY_OBJECT);
-                self.push(number, 0, table, |b| Ok(object_handle(table, *object, *it, b)))
+                self.tell(number, table, |b| object_handle(table, *object, *it, b))
             }
         }
     }
@@ -222,30 +224,42 @@ impl<'c, 'l> Plan<'c, 'l> {
     fn flush(&mut self, what: &Flush) -> Result<(), RequestError> {
         match what {
             // A missing handle, and a missing chain, mean all of them.
-            Flush::Table(table) => self.push(message::DEL_RULE, 0, table, |b| Ok(b.put_text(1, &table.name))),
+            Flush::Table(table) => self.tell(message::DEL_RULE, table, |b| b.put_text(1, &table.name)),
             Flush::Chain(table, chain) => {
-                self.push(message::DEL_RULE, 0, table, |b| Ok(named_target(table, 2, chain, b)))
+                self.tell(message::DEL_RULE, table, |b| named_target(table, 2, chain, b))
             }
             Flush::Set(table, name) => {
-                self.push(message::DEL_ELEMENT, 0, table, |b| Ok(set::target(&table.name, name, b)))
+                self.tell(message::DEL_ELEMENT, table, |b| set::target(&table.name, name, b))
             }
             Flush::Ruleset(_) => Err(self.wrong(Why::Unsupported("ruleset"))),
         }
     }
 
     fn rename(&mut self, table: &TableRef, old: &Text, new: &Text) -> Result<(), RequestError> {
-        let found = get::point(&mut self.world.link(), kind_of(message::GET_CHAIN), table.family.number(), |b| {
-            named_target(table, 3, old, b);
-        });
+        let found =
+            get::point(&mut self.world.link(), kind_of(message::GET_CHAIN), table.family.number(), |b| {
+                named_target(table, 3, old, b);
+            });
         let found = found.map_err(|e| fault::of_lookup(&e, self.commands, self.now))?;
-        let chain: Option<Chain> = found
-            .messages()
-            .find_map(|m| chain::decode(table.family.number(), m.body).map(|seen| seen.what));
+        let chain: Option<Chain> =
+            found.messages().find_map(|m| chain::decode(table.family.number(), m.body).map(|seen| seen.what));
         let number = chain.and_then(|c| c.handle).unwrap_or(0);
         self.push(message::NEW_CHAIN, 0, table, |b| {
             b.put_text(1, &table.name);
             b.put_be64(handle::CHAIN, number);
             b.put_text(3, new);
+            Ok(())
+        })
+    }
+
+    fn tell(
+        &mut self,
+        number: u16,
+        table: &TableRef,
+        fill: impl FnOnce(&mut Buffer),
+    ) -> Result<(), RequestError> {
+        self.push(number, 0, table, |buffer| {
+            fill(buffer);
             Ok(())
         })
     }

@@ -93,10 +93,11 @@ impl Plan<'_, '_> {
     /// for the generation that they were counted in.
     fn indexed(&self, rule: &Rule, index: u32) -> Result<u64, RequestError> {
         let mut link = self.world.link();
-        let asked = Dump::start(&mut link, kind_of(message::GET_RULE), rule.table.family.number(), |buffer| {
-            buffer.put_text(1, &rule.table.name);
-            buffer.put_text(2, &rule.chain);
-        });
+        let asked =
+            Dump::start(&mut link, kind_of(message::GET_RULE), rule.table.family.number(), |buffer| {
+                buffer.put_text(1, &rule.table.name);
+                buffer.put_text(2, &rule.chain);
+            });
         let mut dump = asked.map_err(|e| super::of_transport(&e))?;
         let mut left = index;
         while let Some(messages) = dump.next(&mut link).map_err(|e| super::of_transport(&e))? {
@@ -130,9 +131,9 @@ impl Plan<'_, '_> {
 /// Sets are counted from 0 in a rule and from 1 in a batch.
 fn number(expression: &mut KExpr<'static>, first: u32) {
     let (set, id) = match expression {
-        KExpr::Lookup { set, set_id, .. } | KExpr::Dynset { set, set_id, .. } | KExpr::ObjrefMap { set, set_id, .. } => {
-            (set, set_id)
-        }
+        KExpr::Lookup { set, set_id, .. }
+        | KExpr::Dynset { set, set_id, .. }
+        | KExpr::ObjrefMap { set, set_id, .. } => (set, set_id),
         _ => return,
     };
     let anonymous = |name: &Cow<'_, [u8]>| matches!(name.as_ref(), b"__set%d" | b"__map%d");

@@ -9,11 +9,14 @@ use crate::nft::model::{Family, Set, TableRef};
 use crate::nft::object::{message, set};
 use crate::nft::transport::{Error, Link, get, kind};
 
+/// Family, table, set.
+type Key = (Family, Vec<u8>, Vec<u8>);
+
 /// The sets of the tables, as far as somebody asked for them. Each is asked for once, alone: nothing is listed.
 #[derive(Debug)]
 pub struct World<'l> {
     link: RefCell<&'l mut Link>,
-    sets: RefCell<HashMap<(Family, Vec<u8>, Vec<u8>), Option<Set>>>,
+    sets: RefCell<HashMap<Key, Option<Set>>>,
     failed: RefCell<Option<Error>>,
 }
 
@@ -56,9 +59,12 @@ impl<'l> World<'l> {
     fn ask(&self, table: &TableRef, name: &[u8]) -> Result<Option<Set>, Error> {
         let family = table.family.number();
         let number = kind(u8::try_from(message::GET_SET).unwrap_or(u8::MAX));
-        let answer = get::point(&mut self.link(), number, family, |buffer| set::target(&table.name, name, buffer));
+        let answer =
+            get::point(&mut self.link(), number, family, |buffer| set::target(&table.name, name, buffer));
         match answer {
-            Ok(answer) => Ok(answer.messages().find_map(|m| set::decode(family, m.body)).map(|seen| seen.what)),
+            Ok(answer) => {
+                Ok(answer.messages().find_map(|m| set::decode(family, m.body)).map(|seen| seen.what))
+            }
             Err(Error::Refused(refusal)) if refusal.errno == libc::ENOENT => Ok(None),
             Err(e) => Err(e),
         }
@@ -75,7 +81,7 @@ impl<'l> World<'l> {
     }
 }
 
-fn key(table: &TableRef, name: &[u8]) -> (Family, Vec<u8>, Vec<u8>) {
+fn key(table: &TableRef, name: &[u8]) -> Key {
     (table.family, table.name.to_vec(), name.to_vec())
 }
 

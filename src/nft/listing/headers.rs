@@ -16,31 +16,57 @@ use crate::nft::transport::{Error, Link, kind};
 pub fn read(link: &mut Link, wanted: &Wanted) -> Result<Known, Error> {
     let mut known = Known::default();
     if wanted.tables {
-        each(link, wanted, message::GET_TABLE, |_| {}, |m| {
-            let found = table::decode(m.family, m.body).map(|seen| seen.what);
-            known.tables.extend(found.filter(|table| wanted.has(&table.id)));
-        })?;
+        each(
+            link,
+            wanted,
+            message::GET_TABLE,
+            |_| {},
+            |m| {
+                let found = table::decode(m.family, m.body).map(|seen| seen.what);
+                known.tables.extend(found.filter(|table| wanted.has(&table.id)));
+            },
+        )?;
     }
     if wanted.chains {
-        each(link, wanted, message::GET_CHAIN, |_| {}, |m| {
-            let found = chain::decode(m.family, m.body).map(|seen| seen.what);
-            known.chains.extend(found.filter(|c| wanted.has(&c.table) && wanted.names(&c.name)));
-        })?;
+        each(
+            link,
+            wanted,
+            message::GET_CHAIN,
+            |_| {},
+            |m| {
+                let found = chain::decode(m.family, m.body).map(|seen| seen.what);
+                known.chains.extend(found.filter(|c| wanted.has(&c.table) && wanted.names(&c.name)));
+            },
+        )?;
     }
     if let Some(only) = wanted.objects {
-        each(link, wanted, message::GET_OBJECT, |b| in_table(wanted, b), |m| {
-            let found = named::decode(m.family, m.body).map(|seen| seen.what);
-            let is_wanted = |kind: u32| only.is_none_or(|only: ObjectKind| only as u32 == kind);
-            known.objects.extend(found.filter(|object| {
-                wanted.has(&object.table) && wanted.names(&object.name) && is_wanted(named::kind(&object.state))
-            }));
-        })?;
+        each(
+            link,
+            wanted,
+            message::GET_OBJECT,
+            |b| in_table(wanted, b),
+            |m| {
+                let found = named::decode(m.family, m.body).map(|seen| seen.what);
+                let is_wanted = |kind: u32| only.is_none_or(|only: ObjectKind| only as u32 == kind);
+                known.objects.extend(found.filter(|object| {
+                    wanted.has(&object.table)
+                        && wanted.names(&object.name)
+                        && is_wanted(named::kind(&object.state))
+                }));
+            },
+        )?;
     }
     if wanted.rules || wanted.sets != Sets::None {
-        each(link, wanted, message::GET_SET, |b| in_table(wanted, b), |m| {
-            let found = set::decode(m.family, m.body).map(|seen| seen.what);
-            known.sets.extend(found.filter(|set| wanted.has(&set.table)));
-        })?;
+        each(
+            link,
+            wanted,
+            message::GET_SET,
+            |b| in_table(wanted, b),
+            |m| {
+                let found = set::decode(m.family, m.body).map(|seen| seen.what);
+                known.sets.extend(found.filter(|set| wanted.has(&set.table)));
+            },
+        )?;
         known.index();
     }
     Ok(known)

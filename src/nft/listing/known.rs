@@ -6,6 +6,9 @@ use std::collections::HashMap;
 use crate::nft::lift;
 use crate::nft::model::{Chain, Family, Object, RawElement, Set, Table, TableRef, set_flag};
 
+/// The places of the sets of a table.
+type Names = HashMap<Vec<u8>, usize>;
+
 /// What was read.
 #[derive(Debug, Default)]
 pub struct Known {
@@ -19,7 +22,7 @@ pub struct Known {
     pub sets: Vec<Set>,
     /// The elements of those that belong to a rule, by the place of the set.
     pub elements: HashMap<usize, Vec<RawElement>>,
-    places: HashMap<Family, HashMap<Vec<u8>, HashMap<Vec<u8>, usize>>>,
+    places: HashMap<Family, HashMap<Vec<u8>, Names>>,
 }
 
 impl Known {
@@ -48,7 +51,7 @@ pub fn is_anonymous(set: &Set) -> bool {
 #[derive(Debug)]
 pub struct InTable<'k> {
     known: &'k Known,
-    names: Option<&'k HashMap<Vec<u8>, usize>>,
+    names: Option<&'k Names>,
 }
 
 impl lift::Sets for InTable<'_> {

@@ -21,7 +21,12 @@ pub struct Reading {
 
 impl Listing {
     /// A datagram of rules.
-    pub(super) fn rules(&mut self, link: &mut Link, chunk: &mut Chunk, mut reading: Reading) -> Result<(), Error> {
+    pub(super) fn rules(
+        &mut self,
+        link: &mut Link,
+        chunk: &mut Chunk,
+        mut reading: Reading,
+    ) -> Result<(), Error> {
         let mut dump = match reading.dump.take() {
             Some(dump) => dump,
             None => match self.start_rules(link) {
@@ -51,7 +56,14 @@ impl Listing {
                     let statements = lift::statements(&expressions, family, &known.table(table));
                     let comment = raw.comment.map(|c| Text::Owned(c.to_vec()));
                     let write = |w: &mut crate::wire::write::Writer| {
-                        schema::write_rule_parts(table, raw.chain, Some(raw.handle), &statements, comment.as_ref(), w);
+                        schema::write_rule_parts(
+                            table,
+                            raw.chain,
+                            Some(raw.handle),
+                            &statements,
+                            comment.as_ref(),
+                            w,
+                        );
                     };
                     if self.form == Form::Terms && self.ready.is_empty() && !chunk.is_full() {
                         chunk.push(|w| {

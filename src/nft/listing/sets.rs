@@ -27,7 +27,8 @@ impl Listing {
     /// A datagram of elements.
     pub(super) fn sets(&mut self, link: &mut Link, mut reading: Reading) -> Result<(), Error> {
         let Some(set) = self.known.sets.get(reading.place) else {
-            self.stage = if self.wanted.rules { Stage::Rules(rules::Reading::default()) } else { Stage::Close };
+            self.stage =
+                if self.wanted.rules { Stage::Rules(rules::Reading::default()) } else { Stage::Close };
             return Ok(());
         };
         let anonymous = known::is_anonymous(set);
