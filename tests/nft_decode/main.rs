@@ -5,7 +5,11 @@
 #[path = "../nft_support/mod.rs"]
 mod nft_support;
 
-use nft_support::{corpus, network, nft, nft_list, raw};
+mod corpus;
+mod json;
+mod sets;
+
+use nft_support::{network, nft, nft_list, raw};
 
 #[test]
 fn the_support_sees_what_nft_made() {
@@ -34,6 +38,6 @@ fn the_support_sees_what_nft_made() {
 
 #[test]
 fn the_corpus_is_read() {
-    let Some(files) = corpus::rules() else { return };
+    let Some(files) = nft_support::corpus::rules() else { return };
     assert!(files.iter().map(|file| file.rules.len()).sum::<usize>() > 1000);
 }
