@@ -16,16 +16,21 @@ macro_rules! types {
         /// A type of values; the discriminant is the number that nft uses in set headers.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub enum Type { $($(#[doc = $doc])+ $id = $number,)+ }
+        pub enum Type {
+            $($(#[doc = $doc])+ $id = $number,)+
+            /// A subtype of multipath TCP. No set is declared with it: nft has no number for it, so it is none of
+            /// [`Self::ALL`], and in set headers it is an integer.
+            MptcpSubtype = 0,
+        }
 
         impl Type {
-            /// All of them.
+            /// All that have a word and a number.
             pub const ALL: &[Self] = &[$(Self::$id),+];
 
             /// The word of the schema.
             #[must_use]
             pub fn name(self) -> &'static str {
-                match self { $(Self::$id => $name,)+ }
+                match self { $(Self::$id => $name,)+ Self::MptcpSubtype => Self::Integer.name() }
             }
         }
     };
@@ -127,9 +132,18 @@ types! {
 }
 
 impl Type {
+    /// The number in set headers.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::MptcpSubtype => Self::Integer as u32,
+            _ => self as u32,
+        }
+    }
+
     /// The type of that number.
     #[must_use]
     pub fn numbered(number: u32) -> Option<Self> {
-        Self::ALL.iter().copied().find(|t| *t as u32 == number)
+        Self::ALL.iter().copied().find(|t| t.number() == number)
     }
 }
