@@ -78,7 +78,9 @@ fn part(at: &Place<'_>, expr: &Expr, family: Family) -> Read<Part> {
 fn part_of_type(ty: Type) -> Option<Part> {
     use Order::{Host, Network};
     let (bits, order) = match ty {
-        Type::Verdict | Type::Bitmask | Type::Integer | Type::String | Type::LlAddr => return None,
+        Type::Verdict | Type::Bitmask | Type::Integer | Type::String | Type::LlAddr | Type::MptcpSubtype => {
+            return None;
+        }
         Type::Ipv4Addr => (32, Network),
         Type::Ipv6Addr => (128, Network),
         Type::EtherAddr => (48, Network),
