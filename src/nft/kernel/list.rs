@@ -25,19 +25,19 @@ pub fn encode(expressions: &[KExpr<'_>], buffer: &mut Buffer) {
     }
 }
 
-/// Writes the expressions of a list as the kernel takes them. It tells more of one expression than it takes back, and refuses
-/// the rule for it (`nft_exthdr_tcp_set_init` and `nft_exthdr_tcp_strip_init` in net/netfilter/nft_exthdr.c).
+/// Writes the expressions of a list as the kernel takes them. It tells more of some expressions than it takes back, and refuses
+/// a rule for it (`nft_exthdr_tcp_set_init` and `nft_exthdr_tcp_strip_init` in net/netfilter/nft_exthdr.c, `nft_osf_init` in
+/// nft_osf.c, `nft_dynset_init` in nft_dynset.c).
 pub fn request(expressions: &[KExpr<'_>], buffer: &mut Buffer) {
     for expression in expressions {
         let nest = buffer.nest(ELEMENT);
-        match expression {
-            KExpr::ExthdrSet { .. } => {
-                buffer.put_text(NAME, codec::name(expression));
-                let data = buffer.nest(DATA);
-                special::request_exthdr(expression, buffer);
-                buffer.end(data);
-            }
-            _ => write(expression, buffer),
+        if special::is_told_with_more(expression) {
+            buffer.put_text(NAME, codec::name(expression));
+            let data = buffer.nest(DATA);
+            special::request(expression, buffer);
+            buffer.end(data);
+        } else {
+            write(expression, buffer);
         }
         buffer.end(nest);
     }
@@ -48,9 +48,9 @@ pub fn request(expressions: &[KExpr<'_>], buffer: &mut Buffer) {
 pub fn copy(attrs: Attrs<'_>, buffer: &mut Buffer) {
     for attr in attrs {
         let (name, data, _) = parts(attr.value);
-        let expression = (name == b"exthdr").then(|| understood(name, data, true));
+        let expression = matches!(name, b"exthdr" | b"osf" | b"dynset").then(|| understood(name, data, true));
         match expression {
-            Some(set @ KExpr::ExthdrSet { .. }) => request(&[set], buffer),
+            Some(known) if special::is_told_with_more(&known) => request(&[known], buffer),
             _ => buffer.put(attr.kind | NESTED, attr.value),
         }
     }

@@ -51,6 +51,13 @@ mod exthdr {
     pub(super) const SREG: u16 = 7;
 }
 
+/// `NFTA_OSF_*`
+mod osf {
+    pub(super) const DREG: u16 = 1;
+    pub(super) const TTL: u16 = 2;
+    pub(super) const FLAGS: u16 = 3;
+}
+
 /// `NFTA_INNER_*`; since Linux 6.2, and not in older headers.
 mod inner {
     pub(super) const NUM: u16 = 1;
@@ -98,7 +105,7 @@ pub(super) fn encode(expression: &KExpr<'_>, buffer: &mut Buffer) {
             buffer.put_be32(bitwise::LEN, *len);
             write_op(op, buffer);
         }
-        KExpr::Dynset { .. } => write_dynset(expression, buffer),
+        KExpr::Dynset { .. } => write_dynset(expression, false, buffer),
         KExpr::Inner { num, kind, flags, hdrsize, expr } => {
             buffer.put_be32(inner::NUM, *num);
             buffer.put_be32(inner::KIND, *kind);
@@ -110,19 +117,37 @@ pub(super) fn encode(expression: &KExpr<'_>, buffer: &mut Buffer) {
     }
 }
 
-/// Setting an option takes no flags, and resetting it neither flags nor a place.
-pub(super) fn request_exthdr(expression: &KExpr<'_>, buffer: &mut Buffer) {
-    let KExpr::ExthdrSet { sreg, kind, offset, len, op, flags } = expression else { return };
-    sreg.write(exthdr::SREG, buffer);
-    kind.write(exthdr::TYPE, buffer);
-    if sreg.is_some() {
-        offset.write(exthdr::OFFSET, buffer);
-        len.write(exthdr::LEN, buffer);
+/// Whether the kernel tells more of an expression than it takes.
+pub(super) fn is_told_with_more(expression: &KExpr<'_>) -> bool {
+    matches!(expression, KExpr::ExthdrSet { .. } | KExpr::Osf { .. } | KExpr::Dynset { .. })
+}
+
+/// Writes what the kernel takes of such an expression.
+pub(super) fn request(expression: &KExpr<'_>, buffer: &mut Buffer) {
+    let flags = match expression {
+        // Setting an option takes no flags, and resetting it neither flags nor a place.
+        KExpr::ExthdrSet { sreg, kind, offset, len, op, flags } => {
+            sreg.write(exthdr::SREG, buffer);
+            kind.write(exthdr::TYPE, buffer);
+            if sreg.is_some() {
+                offset.write(exthdr::OFFSET, buffer);
+                len.write(exthdr::LEN, buffer);
+            }
+            op.write(exthdr::OP, buffer);
+            (exthdr::FLAGS, *flags)
+        }
+        // If there are flags there must be one.
+        KExpr::Osf { dreg, ttl, flags } => {
+            dreg.write(osf::DREG, buffer);
+            ttl.write(osf::TTL, buffer);
+            (osf::FLAGS, *flags)
+        }
+        KExpr::Dynset { .. } => return write_dynset(expression, true, buffer),
+        _ => return,
+    };
+    if let (kind, 1..) = flags {
+        buffer.put_be32(kind, flags.1);
     }
-    if *flags != 0 {
-        flags.write(exthdr::FLAGS, buffer);
-    }
-    op.write(exthdr::OP, buffer);
 }
 
 fn read_bitwise<'a>(fields: &mut Fields<'a>) -> Option<KExpr<'a>> {
@@ -174,7 +199,8 @@ fn read_dynset<'a>(fields: &mut Fields<'a>) -> Option<KExpr<'a>> {
     let op = fields.take(dynset::OP)?;
     let set = fields.take(dynset::SET_NAME)?;
     let set_id = fields.take(dynset::SET_ID)?;
-    let timeout = fields.take(dynset::TIMEOUT)?;
+    // The kernel always writes it; 0 is none.
+    let timeout = fields.take::<Option<u64>>(dynset::TIMEOUT)?.filter(|timeout| *timeout != 0);
     let exprs = match fields.take::<Option<Box<KExpr<'a>>>>(dynset::EXPR)? {
         Some(expr) => vec![*expr],
         None => fields.take(dynset::EXPRESSIONS)?,
@@ -183,7 +209,8 @@ fn read_dynset<'a>(fields: &mut Fields<'a>) -> Option<KExpr<'a>> {
     Some(KExpr::Dynset { set, set_id, op, sreg_key, sreg_data, timeout, flags, exprs })
 }
 
-fn write_dynset(expression: &KExpr<'_>, buffer: &mut Buffer) {
+/// `asked`: as a request, which must not speak of a timeout where the set has none.
+fn write_dynset(expression: &KExpr<'_>, asked: bool, buffer: &mut Buffer) {
     let KExpr::Dynset { set, set_id, op, sreg_key, sreg_data, timeout, flags, exprs } = expression else {
         return;
     };
@@ -192,7 +219,11 @@ fn write_dynset(expression: &KExpr<'_>, buffer: &mut Buffer) {
     buffer.put_be32(dynset::OP, *op);
     set.write(dynset::SET_NAME, buffer);
     set_id.write(dynset::SET_ID, buffer);
-    timeout.write(dynset::TIMEOUT, buffer);
+    if asked {
+        timeout.write(dynset::TIMEOUT, buffer);
+    } else {
+        buffer.put_be64(dynset::TIMEOUT, timeout.unwrap_or(0));
+    }
     match exprs.as_slice() {
         [] => {}
         [one] => {

@@ -140,7 +140,7 @@ impl Snapshot {
 
     /// Bytes that it holds.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         let lists = [&self.flowtables, &self.chains, &self.objects, &self.sets, &self.elements, &self.rules];
         let bodies = lists.into_iter().flatten().chain(&self.table);
         bodies.map(Vec::len).fold(0, usize::saturating_add)

@@ -25,7 +25,7 @@ pub fn width(ty: Type) -> (u32, Order) {
         Type::NfProto | Type::CtDir | Type::PktType | Type::TimeDay => (8, Host),
         Type::InetProto | Type::IcmpType | Type::TcpFlag | Type::MhType | Type::Icmpv6Type => (8, Network),
         Type::IcmpCode | Type::Icmpv6Code | Type::IcmpxCode | Type::IgmpType => (8, Network),
-        Type::DccpPkttype | Type::MptcpSubtype => (4, Network),
+        Type::DccpPkttype => (4, Network),
         Type::Dscp => (6, Network),
         Type::Ecn => (2, Network),
         Type::Boolean => (1, Host),
