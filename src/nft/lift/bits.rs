@@ -115,7 +115,8 @@ pub(super) fn fold(mut value: Selector, scope: Scope<'_>) -> Option<Selector> {
     let set = xor & !mask & all;
     let kept = (mask | set) & all;
     let over = xor & mask;
-    if kept != all {
+    // A mask of ones does nothing, and is kept all the same.
+    if kept != all || over == 0 && set == 0 {
         value.expr = binop(Binop::And, value.expr, operand(kept)?);
     }
     if over != 0 {
@@ -123,9 +124,6 @@ pub(super) fn fold(mut value: Selector, scope: Scope<'_>) -> Option<Selector> {
     }
     if set != 0 {
         value.expr = binop(Binop::Or, value.expr, operand(set)?);
-    }
-    if kept == all && over == 0 && set == 0 {
-        return None;
     }
     value.place = None;
     Some(value)

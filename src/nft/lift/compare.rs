@@ -60,6 +60,9 @@ impl Lift<'_, '_> {
     }
 
     fn plain(&self, value: Selector, op: Cmp, data: &Data) -> Option<Match> {
+        if let Some(prefix) = self.leading(&value, op, data) {
+            return Some(prefix);
+        }
         if !constant::is_text(value.shape.ty) && u32::try_from(data.bytes().len()) != Ok(value.shape.len) {
             return None;
         }
@@ -85,7 +88,7 @@ impl Lift<'_, '_> {
                 return Some(Match { op: relation(op), left: value.expr.clone(), right });
             }
         }
-        if symbol::is_flags(shape.ty) && right == 0 && mask != 0 {
+        if (symbol::is_flags(shape.ty) || shape.ty == Type::CtLabel) && right == 0 && mask != 0 {
             let op = if op == Cmp::Neq { Relation::In } else { Relation::NotIn };
             let right = value::as_list(constant::operand(self.names, shape, mask)?);
             return Some(Match { op, left: value.expr.clone(), right });
@@ -103,11 +106,27 @@ impl Lift<'_, '_> {
         let covers = |f: &&Field| f.offset == offset && f.len > *len && constant::has_prefixes(f.ty);
         let field = header.fields.iter().find(covers)?;
         let shape = Shape::new(field.ty, field.len, field.order);
-        let mut bytes = [0; 16];
-        bytes.get_mut(..data.bytes().len())?.copy_from_slice(data.bytes());
-        let address = constant(self.names, shape, bytes.get(..usize::try_from(shape.len).ok()?)?)?;
-        let right = Expr::Prefix(Box::new(address), *len);
+        let right = self.prefix(shape, data.bytes(), *len)?;
         Some(Match { op: relation(op), left: Expr::Payload(field), right })
+    }
+
+    /// An address of which only the leading bytes are compared: what connection tracking knows is not loaded in part.
+    fn leading(&self, value: &Selector, op: Cmp, data: &Data) -> Option<Match> {
+        let (shape, len) = (value.shape, u32::try_from(data.bytes().len()).ok()?);
+        let shorter = len < shape.len && len > 0;
+        if !shorter || value.place.is_some() || !constant::has_prefixes(shape.ty) {
+            return None;
+        }
+        let right = self.prefix(shape, data.bytes(), len.checked_mul(8)?)?;
+        matches!(op, Cmp::Eq | Cmp::Neq).then(|| Match { op: relation(op), left: value.expr.clone(), right })
+    }
+
+    /// A prefix of whole bytes.
+    fn prefix(&self, shape: Shape, leading: &[u8], bits: u32) -> Option<Expr> {
+        let mut bytes = [0; 16];
+        bytes.get_mut(..leading.len())?.copy_from_slice(leading);
+        let address = constant(self.names, shape, bytes.get(..usize::try_from(shape.len).ok()?)?)?;
+        Some(Expr::Prefix(Box::new(address), bits))
     }
 
     /// Several fields that were loaded as one because they lie side by side.

@@ -290,6 +290,11 @@ pub(super) fn needs(expr: &Expr, see: &mut dyn FnMut(Need) -> bool) -> bool {
     }
 }
 
+/// Whether a statement needs anything.
+pub(super) fn needs_something(statement: &Statement) -> bool {
+    !statement_needs(statement, &mut |_| false)
+}
+
 /// The same for a statement.
 pub(super) fn statement_needs(statement: &Statement, see: &mut dyn FnMut(Need) -> bool) -> bool {
     let mut optional = |expr: &Option<Expr>| expr.as_ref().is_none_or(|expr| needs(expr, see));

@@ -17,6 +17,8 @@ use crate::nft::value;
 const DYNSET_EXPR: u32 = 2;
 /// `NFT_PAYLOAD_CSUM_INET`
 const INET: u32 = 1;
+/// `NFT_PAYLOAD_CSUM_SCTP`
+const SCTP: u32 = 2;
 /// `NFT_PAYLOAD_L4CSUM_PSEUDOHDR`
 const PSEUDO: u32 = 1;
 
@@ -160,10 +162,10 @@ impl Lift<'_, '_> {
             }
             _ => return None,
         };
-        let elem = match timeout {
+        let elem = match timeout.filter(|timeout| *timeout != 0) {
             Some(timeout) => Expr::Elem(Box::new(Elem {
                 value: key.expr,
-                timeout_ms: Some(*timeout),
+                timeout_ms: Some(timeout),
                 expires_ms: None,
                 comment: None,
                 statements: Vec::new(),
@@ -197,22 +199,22 @@ fn computed(selector: Selector, target: Shape) -> Option<Expr> {
     (shape.shift == 0 && shape.len <= target.len && fits).then_some(selector.expr)
 }
 
-/// How nft has checksums kept right when a field is written: kind, place, flags of `NFTA_PAYLOAD_CSUM_*`.
+/// How nft has checksums kept right when a field is written: kind, place, flags of `NFTA_PAYLOAD_CSUM_*`. What nft 1.0.6 and
+/// 1.1.6 do; they differ in the checksum of UDP, where this is what the newer one does.
 fn checksum(field: &Field) -> (u32, u32, u32) {
-    let place = match field.protocol {
-        "ip" => Some(10),
-        "tcp" => Some(16),
-        "udp" | "udplite" => Some(6),
-        "icmp" | "icmpv6" | "igmp" => Some(2),
-        _ => None,
-    };
     let pseudo = match field.protocol {
-        "ip" | "ip6" => matches!(field.name, "saddr" | "daddr"),
-        protocol => protocol == "udp",
+        "ip" => matches!(field.name, "length" | "protocol" | "saddr" | "daddr"),
+        "ip6" => matches!(field.name, "length" | "nexthdr" | "saddr" | "daddr"),
+        _ => false,
     };
     let flags = if pseudo { PSEUDO } else { 0 };
-    match place {
-        Some(place) if field.name != "checksum" => (INET, place, flags),
+    match field.protocol {
+        "udp" if field.name == "checksum" => (0, 0, PSEUDO),
+        "ip" => (INET, 10, flags),
+        "tcp" => (INET, 16, flags),
+        "udp" => (INET, 6, flags),
+        "icmp" | "icmpv6" | "igmp" => (INET, 2, flags),
+        "sctp" => (SCTP, 8, flags),
         _ => (0, 0, flags),
     }
 }

@@ -31,6 +31,11 @@ fn device() -> Shape {
     Shape::new(Type::IfaceIndex, 32, Order::Host)
 }
 
+/// Where there is no last one the kernel writes down the first again.
+fn distinct(range: Range) -> Range {
+    Range { max: range.max.filter(|max| Some(*max) != range.min), ..range }
+}
+
 impl Lift<'_, '_> {
     /// A value, or two that are the ends of a range.
     fn ends(&mut self, range: Range, shape: Shape, prefixes: bool) -> Option<(Option<Expr>, Cover)> {
@@ -38,9 +43,6 @@ impl Lift<'_, '_> {
             (None, None) => Some((None, 0)),
             (None, Some(_)) => None,
             (Some(min), None) => self.value(min, shape).map(|(expr, cover)| (Some(expr), cover)),
-            (Some(min), Some(max)) if min == max => {
-                self.value(min, shape).map(|(expr, cover)| (Some(expr), cover))
-            }
             (Some(min), Some(max)) => {
                 let (from, to) = (self.registers.take(min)?, self.registers.take(max)?);
                 let (What::Data(first), What::Data(last)) = (from.what, to.what) else { return None };
@@ -67,6 +69,7 @@ impl Lift<'_, '_> {
             KExpr::Redir { proto, flags } => (NatKind::Redirect, 0, none, *proto, flags),
             _ => return None,
         };
+        let (addr, proto) = (distinct(addr), distinct(proto));
         let flags = flags.unwrap_or(0);
         if flags & !(KNOWN | IMPLIED) != 0 {
             return None;

@@ -47,6 +47,10 @@ impl Trail {
         }
         let (first, before) = self.resolve(statement, *known)?;
         let removed = self.hide(first);
+        // What relies on the first comparison would have it put in elsewhere.
+        if context::needs_something(statement) {
+            self.head = None;
+        }
         *known = before;
         self.note(start, end, before, is);
         if let Some(dependency) = is {
