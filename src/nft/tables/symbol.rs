@@ -36,6 +36,7 @@ pub fn symbols(ty: Type) -> &'static [Symbol] {
         Type::FibAddrtype => proto::ADDRESS,
         Type::Dscp => proto::DSCP,
         Type::Ecn => proto::ECN,
+        Type::MptcpSubtype => proto::MPTCP,
         Type::CtDir => &[(0, "original"), (1, "reply")],
         Type::Boolean => &[(1, "exists"), (0, "missing")],
         Type::TimeDay => &[

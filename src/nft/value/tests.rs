@@ -43,7 +43,7 @@ fn usual(ty: Type) -> Part {
         Type::Ifname | Type::String | Type::CtLabel => (128, Host),
         Type::TimeDate | Type::CgroupV2 => (64, Host),
         Type::Dscp => (6, Network),
-        Type::DccpPkttype => (4, Network),
+        Type::DccpPkttype | Type::MptcpSubtype => (4, Network),
         Type::Ecn => (2, Network),
         Type::Boolean => (1, Host),
         Type::Time
@@ -129,6 +129,7 @@ fn numbers_are_read_and_written_as_nft_does() {
         (Type::Boolean, Expr::Bool(true), 1, Expr::Bool(true)),
         (Type::Boolean, text("missing"), 0, Expr::Bool(false)),
         (Type::Boolean, Expr::Int(1), 1, Expr::Bool(true)),
+        (Type::MptcpSubtype, text("remove-addr"), 4, text("remove-addr")),
         (Type::Bitmask, text("0x33"), 0x33, Expr::Int(51)),
     ] {
         assert_eq!(number(ty, &given), Ok(value), "{given:?}");

@@ -68,7 +68,7 @@ pub(super) static TCP: &[Header] = rows! { TcpOption
     "mptcp" 30 {
         "kind" 0 8 Integer,
         "length" 8 8 Integer,
-        "subtype" 16 4 Integer,
+        "subtype" 16 4 MptcpSubtype,
     }
     "fastopen" 34 {
         "kind" 0 8 Integer,

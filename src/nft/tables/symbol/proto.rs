@@ -178,3 +178,16 @@ pub(super) static DSCP: &[Symbol] = &[
 
 /// RFC 3168.
 pub(super) static ECN: &[Symbol] = &[(0, "not-ect"), (1, "ect1"), (2, "ect0"), (3, "ce")];
+
+/// RFC 8684, 8.
+pub(super) static MPTCP: &[Symbol] = &[
+    (0, "mp-capable"),
+    (1, "mp-join"),
+    (2, "dss"),
+    (3, "add-addr"),
+    (4, "remove-addr"),
+    (5, "mp-prio"),
+    (6, "mp-fail"),
+    (7, "mp-fastclose"),
+    (8, "mp-tcprst"),
+];
