@@ -320,6 +320,31 @@ fn a_dump_that_is_changed_before_is_asked_for_again() {
     });
 }
 
+/// The kernel makes the end of the list as the last rows are read, and marks nothing after that.
+#[test]
+fn a_change_that_no_message_tells_of_shows_in_the_generation() {
+    network(|| {
+        let (mut one, mut other) = (link(), link());
+        run(&mut one, ruleset(400));
+        let mut dump = Dump::start(&mut one, GETRULE, 0, |_| {}).unwrap();
+        let first = dump.next(&mut one).unwrap().unwrap().count();
+        let mut batch = Batch::begin(None);
+        table(&mut batch, "new");
+        run(&mut other, batch);
+        assert_eq!(dump.next(&mut one).unwrap().unwrap().count(), 400 - first);
+        assert_eq!(dump.next(&mut one).map(|_| ()), Err(Error::Interrupted));
+    });
+}
+
+/// Ends the writer however the reader ends: a failed test must not hang.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 /// The whole list in one generation, while somebody replaces all of it every few milliseconds.
 #[test]
 fn a_view_is_of_one_generation_whatever_others_do() {
