@@ -37,7 +37,7 @@ pub struct Batch {
 /// What a batch has come to.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// The generation: that of this very change where `exact`, or one that may count later changes of others too.
+    /// The generation: that of this very change where `exact`, or else one about then, which may count changes of others too.
     pub generation: u32,
     /// Whether no other change is counted in it. To know, ask for an echo of the first command.
     pub exact: bool,
@@ -86,7 +86,7 @@ pub enum Failure {
         /// If not, nothing of the batch is in force. If so, the batch may have done it, or somebody else.
         changed: bool,
     },
-    /// It was not sent.
+    /// The socket failed, and nothing of it is in force: where that is not certain, it is [`Unknown`](Self::Unknown).
     #[error(transparent)]
     Transport(#[from] Error),
 }
@@ -214,19 +214,21 @@ pub fn run(link: &mut Link, batch: &mut Batch) -> Result<Outcome, Failure> {
     let replies = if batch.is_empty() {
         Replies::new(0)
     } else {
-        if !acknowledges_end(link)? {
+        let acknowledged = acknowledges_end(link)?;
+        if !acknowledged {
             acknowledge_last(batch);
         }
         let length = batch.buffer.len();
-        end(&mut batch.buffer, batch.starts.len());
+        end(&mut batch.buffer, batch.starts.len(), acknowledged);
         let result = insist(link, batch, before);
         batch.buffer.truncate(length);
         result?
     };
-    let now = get::generation(link)?;
+    // It is in force: no error from here on.
+    let now = get::generation(link).ok();
     Ok(Outcome {
-        generation: replies.generation.unwrap_or(now),
-        exact: replies.generation.is_some() || now == before,
+        generation: replies.generation.or(now).unwrap_or(before),
+        exact: replies.generation.is_some() || now == Some(before),
         complete: !replies.lossy,
         replies,
     })
@@ -252,7 +254,9 @@ fn insist(link: &mut Link, batch: &Batch, before: u32) -> Result<Replies, Failur
         let replies = exchange(link, batch.buffer.bytes(), batch.len())?;
         match replies.verdict() {
             Verdict::Committed | Verdict::Accepted => return Ok(replies),
-            Verdict::Unknown => return Err(Failure::Unknown { changed: get::generation(link)? != before }),
+            Verdict::Unknown => {
+                return Err(Failure::Unknown { changed: get::generation(link).ok() != Some(before) });
+            }
             Verdict::Aborted if !batch.is_momentary(&replies.faults) || replies.more > 0 => {
                 return Err(refused(link, batch, replies));
             }
@@ -295,7 +299,7 @@ fn exchange(link: &mut Link, bytes: &[u8], commands: usize) -> Result<Replies, E
             // All replies are there when sendto(2) returns; a kernel that did otherwise would be waited for.
             Err(Errno::EAGAIN) => {
                 let known = replies.verdict() != Verdict::Unknown || replies.lossy;
-                if known || !link.socket.wait(PATIENCE).map_err(Error::Socket)? {
+                if known || link.socket.wait(PATIENCE) != Ok(true) {
                     return Ok(replies);
                 }
             }
@@ -307,9 +311,10 @@ fn exchange(link: &mut Link, bytes: &[u8], commands: usize) -> Result<Replies, E
     }
 }
 
-fn end(buffer: &mut Buffer, commands: usize) {
+fn end(buffer: &mut Buffer, commands: usize, acknowledged: bool) {
     let seq = u32::try_from(commands).unwrap_or(SEQ_MIN).saturating_add(BEGIN_SEQ + 1);
-    let mark = buffer.message(END, REQUEST | ACK, seq, 0, SUBSYSTEM.into());
+    let flags = if acknowledged { REQUEST | ACK } else { REQUEST };
+    let mark = buffer.message(END, flags, seq, 0, SUBSYSTEM.into());
     let _ = buffer.end_message(mark);
 }
 
@@ -320,24 +325,89 @@ fn acknowledge_last(batch: &mut Batch) {
     }
 }
 
-/// Whether the kernel acknowledges the end of a batch, which it does since Linux 6.10. Asked with an empty one, which changes
-/// nothing, not even the generation; older kernels say nothing to it.
-fn acknowledges_end(link: &mut Link) -> Result<bool, Failure> {
-    if let Some(known) = link.acknowledges_end {
-        return Ok(known);
+/// Whether the kernel acknowledges the end of a batch, which it does since Linux 6.10. Older ones say nothing to the empty one.
+fn acknowledges_end(link: &mut Link) -> Result<bool, Error> {
+    match link.acknowledges_end {
+        Some(known) => Ok(known),
+        None => barrier(link),
     }
+}
+
+/// Returns when no change is being made: an empty batch, which waits for its turn like every other and changes nothing, not
+/// even the generation. A commit makes the generation greater first and takes what is deleted out of the lists after
+/// (`nf_tables_commit`), so that without this a dump in between has too few rows and one generation all the same.
+pub(super) fn barrier(link: &mut Link) -> Result<bool, Error> {
     let mut empty = Batch::begin(None);
-    end(&mut empty.buffer, 0);
+    end(&mut empty.buffer, 0, true);
     link.settle();
     send(&link.socket, empty.buffer.bytes())?;
     let mut replies = Replies::new(0);
     while let Ok(received) = link.socket.receive(&mut link.incoming) {
         replies.read(link.incoming.get(..received.length).unwrap_or(&[]));
     }
-    let known = match replies.verdict() {
-        Verdict::Aborted => return Err(Failure::Refused { faults: replies.faults, more: 0 }),
-        verdict => verdict == Verdict::Committed,
-    };
+    let known = replies.verdict() == Verdict::Committed;
+    if let Some(fault) = replies.faults.into_iter().next() {
+        return Err(Error::Refused(fault.refusal));
+    }
     link.acknowledges_end = Some(known);
     Ok(known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nft::transport::{Refusal, kind};
+    use crate::sys::netlink::Socket;
+
+    fn table(batch: &mut Batch, name: &[u8]) {
+        batch.push(kind(0), crate::netlink::message::CREATE, 1, |b| b.put_text(1, name)).unwrap();
+    }
+
+    fn fault(command: Option<usize>, errno: i32) -> Fault {
+        Fault { command, refusal: Refusal { errno, offset: None, text: None } }
+    }
+
+    #[test]
+    fn only_what_says_nothing_against_the_commands_is_tried_again() {
+        let mut batch = Batch::begin(None);
+        table(&mut batch, b"t");
+        batch.push(NEWSETELEM, 0, 1, |_| {}).unwrap();
+        let busy = libc::EBUSY;
+        for (faults, momentary) in [
+            (vec![], false),
+            (vec![fault(None, libc::EAGAIN), fault(Some(0), libc::EINTR)], true),
+            (vec![fault(Some(1), busy), fault(None, busy)], true),
+            (vec![fault(Some(0), busy)], false),
+            (vec![fault(Some(1), busy), fault(Some(0), libc::EEXIST)], false),
+            (vec![fault(None, libc::ERESTART)], false),
+            (vec![fault(None, libc::ENOMEM)], false),
+        ] {
+            assert_eq!(batch.is_momentary(&faults), momentary, "{faults:?}");
+        }
+    }
+
+    /// As a kernel before 6.10 would have it: the end is not acknowledged, and nobody asks for that.
+    #[test]
+    fn without_an_acknowledged_end_the_last_command_shows_that_all_were_reached() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let test = || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
+            let mut link = Link::on(Socket::open(ROOM).unwrap());
+            link.acknowledges_end = Some(false);
+            let before = get::generation(&mut link).unwrap();
+            let mut batch = Batch::begin(None);
+            table(&mut batch, b"t");
+            table(&mut batch, b"u");
+            assert_eq!(run(&mut link, &mut batch).unwrap().generation, before + 1);
+            assert!(run(&mut link, &mut batch).unwrap().exact, "nothing is left to do");
+            batch.push(kind(3), 0, 1, |b| b.put_text(1, b"nowhere")).unwrap();
+            table(&mut batch, b"v");
+            let refused = run(&mut link, &mut batch).unwrap_err();
+            assert!(matches!(refused, Failure::Refused { faults, more: 0 } if faults[0].command == Some(2)));
+            assert_eq!(get::generation(&mut link).unwrap(), before + 1);
+        };
+        std::thread::spawn(test).join().unwrap();
+    }
 }

@@ -1,9 +1,15 @@
-//! Dumps: lists that the kernel gives in parts, and that others may change between two of them. A list is whole when no
-//! message of it says otherwise (`NLM_F_DUMP_INTR`, which may stand on one alone) and the generation is the same before and after.
+//! Dumps: lists that the kernel gives in parts, and that others may change between two of them. A list is whole when no change
+//! was being made as it began, no message of it says otherwise (`NLM_F_DUMP_INTR`, which may stand on one alone) and the
+//! generation is the same before and after.
+//!
+//! What that does not show, since it changes no generation: the kernel finds the place to go on by counting, rules that are
+//! only being tried included (`nf_tables_dump_rules`). Somebody who inserts rules before others and fails, between two parts of
+//! a list, makes it leave rules out. Each rule names the one before it, so that whoever reads rules can tell.
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
 
+use super::batch::barrier;
 use super::{DATAGRAM, Error, Link, Live, Refusal, get};
 use crate::netlink::attr::Buffer;
 use crate::netlink::message::{Ack, DUMP, DUMP_INTR, Messages};
@@ -103,6 +109,8 @@ impl Dump {
         self.leave(link);
         self.tries = self.tries.saturating_add(1);
         self.generation = get::generation(link)?;
+        // In this order: the change that made this generation is over then, and one that began since makes another.
+        barrier(link)?;
         let filter = &self.filter;
         self.seq = link.ask(self.kind, DUMP, self.family, |buffer| buffer.raw(filter.bytes()))?;
         link.live = Some(Live { seq: self.seq, reader: Arc::downgrade(&self.reader) });
@@ -230,6 +238,7 @@ pub fn consistent<T>(
 ) -> Result<(u32, T), Error> {
     for _ in 0..TRIES {
         let before = get::generation(link)?;
+        barrier(link)?;
         match read(link, before) {
             Ok(view) if get::generation(link)? == before => return Ok((before, view)),
             Ok(_) | Err(Error::Interrupted) => {}
