@@ -8,6 +8,7 @@ use crate::limits::NFT_PARTS_MAX;
 use crate::nft::model::{
     Datum, Expr, Family, Fib, Ipsec, MapData, ObjectKind, Order, Part, Rt, Socket, Type,
 };
+use crate::nft::object::types::width;
 use crate::wire::atoms;
 use crate::wire::term::Term;
 use crate::wire::write::Writer;
@@ -74,48 +75,10 @@ fn part(at: &Place<'_>, expr: &Expr, family: Family) -> Read<Part> {
     part_of(expr, family).ok_or_else(|| at.error(Why::Expected("expression")))
 }
 
-/// A type whose name says how wide it is, with the width and order that nft 1.0.6 gives it (`nft --debug=mnl`).
+/// A type whose name says how wide it is.
 fn part_of_type(ty: Type) -> Option<Part> {
-    use Order::{Host, Network};
-    let (bits, order) = match ty {
-        Type::Verdict | Type::Bitmask | Type::Integer | Type::String | Type::LlAddr | Type::MptcpSubtype => {
-            return None;
-        }
-        Type::Ipv4Addr => (32, Network),
-        Type::Ipv6Addr => (128, Network),
-        Type::EtherAddr => (48, Network),
-        Type::EtherType | Type::ArpOp | Type::InetService => (16, Network),
-        Type::NfProto | Type::CtDir | Type::PktType | Type::Boolean | Type::TimeDay => (8, Host),
-        Type::InetProto
-        | Type::IcmpType
-        | Type::TcpFlag
-        | Type::MhType
-        | Type::Icmpv6Type
-        | Type::IcmpCode
-        | Type::Icmpv6Code
-        | Type::IcmpxCode
-        | Type::IgmpType => (8, Network),
-        Type::DccpPkttype => (4, Network),
-        Type::Dscp => (6, Network),
-        Type::Ecn => (2, Network),
-        Type::IfaceType => (16, Host),
-        Type::Time
-        | Type::Mark
-        | Type::IfaceIndex
-        | Type::Realm
-        | Type::ClassId
-        | Type::Uid
-        | Type::Gid
-        | Type::CtState
-        | Type::CtStatus
-        | Type::DevGroup
-        | Type::FibAddrtype
-        | Type::CtEvent
-        | Type::TimeHour => (32, Host),
-        Type::TimeDate | Type::CgroupV2 => (64, Host),
-        Type::CtLabel | Type::Ifname => (128, Host),
-    };
-    Some(Part { ty, bits, order })
+    let (bits, order) = width(ty);
+    if bits == 0 { None } else { Some(Part { ty, bits, order }) }
 }
 
 /// What the value of an expression is, in a table of that family. Nothing for constants, for what has several parts, and for

@@ -69,6 +69,22 @@ pub(super) fn read_statements(at: &Place<'_>, term: Term<'_>) -> Read<Vec<Statem
     }
 }
 
+/// Writes statements that are to be kept with elements; a counter that has not counted yet is written without its numbers.
+pub(super) fn write_statements(statements: &[Statement], w: &mut Writer) {
+    w.list(statements.len());
+    for one in statements {
+        if state::is_kept(one) {
+            w.map(1);
+            state::write(one, true, w);
+        } else {
+            statement::write(one, w);
+        }
+    }
+    if !statements.is_empty() {
+        w.nil();
+    }
+}
+
 /// Writes `elem`.
 pub(super) fn write(elem: &Elem, w: &mut Writer) {
     let Elem { value, timeout_ms, expires_ms, comment, statements } = elem;

@@ -1,10 +1,10 @@
 //! Sets and maps.
 #![forbid(unsafe_code)]
 
-use super::element::{read_comment, read_seconds, read_statements};
+use super::element::{read_comment, read_seconds, read_statements, write_statements};
 use super::flags::SET;
 use super::place::{Place, Read};
-use super::{datum, expr, state, statement, table};
+use super::{datum, expr, table};
 use crate::error::Why;
 use crate::nft::model::{Expr, MapData, Set, set_flag};
 use crate::wire::atoms;
@@ -68,7 +68,36 @@ pub(super) fn read<'a>(at: &Place<'_>, key: &'static str, term: Term<'a>) -> Rea
         Some(_) => Some(elements(at, term)?),
         None => None,
     };
+    if elements.is_some_and(|items| items.into_iter().any(maps_to_range)) {
+        set.data = set.data.map(|data| match data {
+            MapData::Values(datum) => MapData::Ranges(datum),
+            other => other,
+        });
+    }
     Ok((set, elements))
+}
+
+/// Whether an element maps to a range or a prefix. The schema has no word for maps to ranges; where a map is declared with
+/// its elements, they show it.
+fn maps_to_range(element: Term<'_>) -> bool {
+    let Term::List(mut pair) = element else { return false };
+    pair.nth(1).is_some_and(is_range)
+}
+
+fn is_range(data: Term<'_>) -> bool {
+    match only_pair(data) {
+        Some((b"range" | b"prefix", _)) => true,
+        Some((b"concat", Term::List(mut parts))) => {
+            parts.any(|part| matches!(only_pair(part), Some((b"range" | b"prefix", _))))
+        }
+        _ => false,
+    }
+}
+
+fn only_pair(term: Term<'_>) -> Option<(&[u8], Term<'_>)> {
+    let Term::Map(mut pairs) = term else { return None };
+    let (key, value) = pairs.next()?;
+    Some((word(&key)?, value))
 }
 
 /// Flags that follow from the rest; the schema has no words for most of them.
@@ -177,9 +206,7 @@ pub fn write_head(set: &Set, elements: bool, w: &mut Writer) {
     }
     if !statements.is_empty() {
         w.atom(atoms::STMT);
-        w.list(statements.len());
-        statements.iter().for_each(|one| write_kept(one, w));
-        w.nil();
+        write_statements(statements, w);
     }
     if elements {
         w.atom(atoms::ELEM);
@@ -190,14 +217,5 @@ fn write_number(key: atoms::Atom, value: Option<u64>, w: &mut Writer) {
     if let Some(value) = value {
         w.atom(key);
         w.uint(value);
-    }
-}
-
-fn write_kept(one: &crate::nft::model::Statement, w: &mut Writer) {
-    if state::is_kept(one) {
-        w.map(1);
-        state::write(one, true, w);
-    } else {
-        statement::write(one, w);
     }
 }

@@ -136,7 +136,8 @@ fn read_quota(at: &Place<'_>, value: Term<'_>) -> Read<Statement> {
     Ok(Statement::Quota(Quota { bytes, used, over: flag(at, inv)? }))
 }
 
-/// Writes key and value of what is read above. A set's own statements (`bare`) have no state yet.
+/// Writes key and value of what is read above. What is to be kept with elements (`bare`) has
+/// no state yet.
 pub(super) fn write(statement: &Statement, bare: bool, w: &mut Writer) {
     match statement {
         Statement::Counter(counter) if bare && *counter == Counter::default() => {

@@ -301,7 +301,7 @@ fn write_dynset(dynset: &Dynset, w: &mut Writer) {
     expr::set_name(&dynset.set, w);
     if !dynset.statements.is_empty() {
         w.atom(atoms::STMT);
-        write_all(&dynset.statements, w);
+        element::write_statements(&dynset.statements, w);
     }
 }
 
