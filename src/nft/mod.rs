@@ -7,6 +7,7 @@ pub mod action;
 pub mod args;
 pub mod change;
 pub mod compile;
+pub mod firewall;
 pub mod intervals;
 pub mod kernel;
 pub mod lift;
