@@ -122,10 +122,7 @@ fn keys(set: &Set, value: &Expr) -> Result<Member, BadElement> {
 
 /// A value without ranges, of one part or several.
 fn plain(parts: &[Part], value: &Expr) -> Result<Vec<u8>, BadElement> {
-    let one = |part, value: &Expr, at| {
-        let data = value::parse(part, value).map_err(|bad| BadElement::Value(at, bad))?;
-        Ok((data.bytes().to_vec(), Vec::new()))
-    };
+    let one = |part, value: &Expr, at| Ok((whole(part, value, at)?, Vec::new()));
     match parts {
         [part] => one(*part, value, 0).map(|(bytes, _)| bytes),
         parts => concatenated(parts, value, one).map(|(bytes, _)| bytes),
@@ -199,9 +196,18 @@ fn turns(part: Part) -> bool {
     part.order == Order::Host && !is_text(part.ty) && cfg!(target_endian = "little")
 }
 
-fn ordered(part: Part, value: &Expr, at: usize) -> Result<Vec<u8>, BadElement> {
+/// A value of all bytes of its part; the beginning of a name is none.
+fn whole(part: Part, value: &Expr, at: usize) -> Result<Vec<u8>, BadElement> {
     let data = value::parse(part, value).map_err(|bad| BadElement::Value(at, bad))?;
-    let mut bytes = data.bytes().to_vec();
+    if data.bytes().len() == types::bytes(&part) {
+        Ok(data.bytes().to_vec())
+    } else {
+        Err(BadElement::Value(at, BadValue::Expected("a whole value")))
+    }
+}
+
+fn ordered(part: Part, value: &Expr, at: usize) -> Result<Vec<u8>, BadElement> {
+    let mut bytes = whole(part, value, at)?;
     if turns(part) {
         bytes.reverse();
     }

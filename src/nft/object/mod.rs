@@ -95,3 +95,6 @@ pub struct Unfit(pub &'static str);
 fn owned(bytes: &[u8]) -> Text {
     Text::Owned(bytes.to_vec())
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ const REGISTER: usize = 4;
 pub fn width(ty: Type) -> (u32, Order) {
     use Order::{Host, Network};
     match ty {
-        Type::Verdict | Type::Bitmask | Type::Integer | Type::String => (0, Host),
+        Type::Verdict | Type::Bitmask | Type::Integer | Type::String | Type::MptcpSubtype => (0, Host),
         Type::LlAddr => (0, Network),
         Type::Ipv4Addr => (32, Network),
         Type::Ipv6Addr => (128, Network),
@@ -62,7 +62,7 @@ pub fn total(parts: &[Part]) -> usize {
 /// The number of the types.
 #[must_use]
 pub fn pack(parts: &[Part]) -> u32 {
-    parts.iter().fold(0, |number, part| number << TYPE_BITS | part.ty as u32)
+    parts.iter().fold(0, |number, part| number << TYPE_BITS | part.ty.number())
 }
 
 /// The types of a number; nothing if one of them is not known.
