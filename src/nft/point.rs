@@ -36,7 +36,7 @@ pub fn elements(
         let at = [Step::Key("what"), Step::Key("element"), Step::Key("elem"), Step::Index(n)];
         let expr = schema::element(term, &At::Top)?;
         let member = element_of(&set, &expr).map_err(|bad| of_element(bad, &at))?;
-        asked.push(member.first);
+        asked.extend(member.into_elements());
     }
     let held = ask(link, table, &set, asked)?;
     drop(raised);
