@@ -145,6 +145,9 @@ pub const EVENTS_INITIAL: u32 = 64;
 /// Records of refusals that are written in a second: enough to see what happens, too few to fill a disk.
 pub const AUDIT_REFUSALS_PER_S: u64 = 100;
 
+/// Longest time of a ban, in milliseconds: a year. Longer ones have none.
+pub const BAN_MAX_MS: u64 = 366 * 24 * 60 * 60 * 1000;
+
 /// Elements that a listing shows inside their set; more come in rows of so many each, as `element` objects.
 pub const NFT_ROW_ELEMENTS: usize = 1024;
 

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::audit::record::Decision;
 use crate::error::{RequestError, Why};
+use crate::exec::bans;
 use crate::exec::counters::Now;
 use crate::exec::firewall;
 use crate::exec::output::Output;
@@ -103,9 +104,9 @@ fn carry_out(request: &Request<'_>, session: &mut Session, output: &mut Output) 
         Op::NftRollback => firewall::roll_back(request, session, output),
         Op::NftList => firewall::list(request, session, output),
         Op::NftJson => firewall::text(request, session, output),
-        Op::Ban | Op::Unban | Op::Banned => {
-            Err(RequestError::Unsupported(request.row.name.as_bytes().to_vec()))
-        }
+        Op::Ban => bans::ban(request, session, output),
+        Op::Unban => bans::unban(request, session, output),
+        Op::Banned => bans::banned(request, session, output),
         Op::SysctlGet => parameters::get(request, session, output),
         Op::SysctlSet => parameters::set(request, session, output),
         Op::SysctlList => parameters::list(request, session, output),

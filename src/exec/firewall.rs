@@ -44,7 +44,17 @@ fn change(
     output: &mut Output,
 ) -> Result<Applied, RequestError> {
     let commands = without_flush(op, commands, session, output)?;
-    let action = ApplyNft::new(commands, how.confirm.is_some() || how.check);
+    make(op, ApplyNft::new(commands, how.confirm.is_some() || how.check), how, session, output)
+}
+
+/// The same for commands of which is known what they change.
+pub(super) fn make(
+    op: &'static str,
+    action: ApplyNft<'_>,
+    how: How,
+    session: &mut Session,
+    output: &mut Output,
+) -> Result<Applied, RequestError> {
     let changes = action.changes().to_vec();
     // One by one first, so that the record of a refusal names what was refused.
     for change in &changes {

@@ -3,6 +3,7 @@
 //! written down (`trail`), the output buffer (`output`) and what is counted (`counters`).
 #![forbid(unsafe_code)]
 
+mod bans;
 mod counters;
 mod dispatch;
 mod firewall;

@@ -31,9 +31,9 @@ impl Source {
     fn columns(&self) -> impl Iterator<Item = Atom> {
         let (processes, firewall) = match self {
             Self::Processes(scan) => (Some(scan.args().columns.iter().map(|c| c.name)), None),
-            Self::Firewall(listing) => (None, Some(listing.column())),
+            Self::Firewall(listing) => (None, Some(listing.columns().iter().copied())),
         };
-        processes.into_iter().flatten().chain(firewall)
+        processes.into_iter().flatten().chain(firewall.into_iter().flatten())
     }
 
     fn rows(&self) -> u64 {

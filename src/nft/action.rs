@@ -100,6 +100,15 @@ impl<'a> ApplyNft<'a> {
         Self { commands, changes, confirmed }
     }
 
+    /// The commands of a ban, or of taking one back. Of elements only `verb` counts: what overlaps is taken out and put back in
+    /// parts, which changes nothing of what others asked for. Nobody confirms a ban: it keeps out whom it names and no other.
+    #[must_use]
+    pub fn of_bans(commands: Vec<Command<'a>>, verb: &str) -> Self {
+        let mut action = Self::new(commands, true);
+        action.changes.retain(|change| !change.verb.ends_with("_element") || change.verb == verb);
+        action
+    }
+
     /// The commands, in their order.
     #[must_use]
     pub fn commands(&self) -> &[Command<'a>] {
@@ -129,6 +138,12 @@ impl fmt::Display for ChangeNft {
 }
 
 impl ChangeNft {
+    /// A change of a set's elements.
+    #[must_use]
+    pub fn element(verb: &str, table: &TableRef, set: &str) -> Self {
+        Self::new(verb, table, Some(&Text::Owned(set.as_bytes().to_vec())))
+    }
+
     fn new(verb: &str, table: &TableRef, object: Option<&Text>) -> Self {
         Self {
             verb: verb.to_owned(),

@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use crate::capability::Capabilities;
 use crate::error::RequestError;
-use crate::nft::action::{ApplyNft, ReadNft};
+use crate::nft::action::{ApplyNft, ChangeNft, ReadNft};
 use crate::nft::args::How;
+use crate::nft::ban::{self, Near, Network};
 use crate::nft::change::{Handles, Plan, of_failure, of_transport};
 use crate::nft::model::{Command, TableRef};
 use crate::nft::snapshot::{self, Snapshot};
 use crate::nft::transport::batch::{self, Batch, Failure};
-use crate::nft::transport::{Error, Link, get};
+use crate::nft::transport::{Error, Link, dump, get};
 use crate::policy::permit::Permit;
 use crate::sys::capset::{self, Raised};
 
@@ -83,6 +84,17 @@ impl Firewall {
     pub fn tables(&mut self, permit: &Permit<ReadNft>) -> Result<Vec<TableRef>, RequestError> {
         let _raised = raise(permit.capabilities())?;
         snapshot::tables(self.link()?).map_err(|e| of_transport(&e))
+    }
+
+    /// What there is near a network that is to be banned or not any more, and when that was.
+    pub fn near(
+        &mut self,
+        permit: &Permit<ChangeNft>,
+        network: &Network,
+    ) -> Result<(u32, Near), RequestError> {
+        let _raised = raise(permit.capabilities())?;
+        let near = dump::consistent(self.link()?, |link, _| ban::near(link, network));
+        near.map_err(|e| of_transport(&e))
     }
 
     /// Makes a change: all of it or nothing.

@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod args;
+pub mod ban;
 pub mod change;
 pub mod compile;
 pub mod firewall;

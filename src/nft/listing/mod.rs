@@ -4,6 +4,7 @@
 //! One generation or none: what changes before anything was answered is read again; after that the answer is `stale`.
 #![forbid(unsafe_code)]
 
+mod bans;
 mod headers;
 mod known;
 mod rules;
@@ -93,12 +94,13 @@ impl Listing {
         self.row(write);
     }
 
-    /// The one column of its rows.
+    /// The columns of its rows.
     #[must_use]
-    pub fn column(&self) -> Atom {
+    pub fn columns(&self) -> &'static [Atom] {
         match self.form {
-            Form::Terms => atoms::OBJECT,
-            Form::Text => atoms::TEXT,
+            Form::Terms => &[atoms::OBJECT],
+            Form::Text => &[atoms::TEXT],
+            Form::Bans => bans::COLUMNS,
         }
     }
 
@@ -196,6 +198,10 @@ impl Listing {
     fn row(&mut self, write: impl FnOnce(&mut Writer)) {
         self.scratch.clear();
         match self.form {
+            Form::Bans => {
+                write(&mut self.scratch);
+                self.ready.push_back(self.scratch.bytes().to_vec());
+            }
             Form::Terms => {
                 self.scratch.tuple(1);
                 write(&mut self.scratch);

@@ -1,8 +1,8 @@
 //! Sets with their elements: in one row where they are few, in rows of their own where they are many.
 #![forbid(unsafe_code)]
 
-use super::wanted::Sets;
-use super::{Listing, Stage, known, rules};
+use super::wanted::{Form, Sets};
+use super::{Listing, Stage, bans, known, rules};
 use crate::limits::{NFT_INTERVALS_MAX, NFT_ROW_ELEMENTS};
 use crate::nft::model::{Expr, RawElement, Set};
 use crate::nft::object::member::{Member, expr_of, is_halved, members};
@@ -49,7 +49,11 @@ impl Listing {
             if is_halved(&set) && reading.waiting.len() > NFT_INTERVALS_MAX {
                 return Err(Error::Refused(too_many()));
             }
-            if shown && !is_halved(&set) && reading.waiting.len() > NFT_ROW_ELEMENTS {
+            if shown
+                && !is_halved(&set)
+                && self.form != Form::Bans
+                && reading.waiting.len() > NFT_ROW_ELEMENTS
+            {
                 self.head(&set, &mut reading);
                 self.many(&set, &mut reading.waiting, false);
             }
@@ -58,7 +62,11 @@ impl Listing {
             return Ok(());
         }
         let Reading { place, mut waiting, mut begun, .. } = reading;
-        if !shown {
+        if shown && self.form == Form::Bans {
+            for member in members(&set, waiting) {
+                self.row(|w| bans::write(&member, w));
+            }
+        } else if !shown {
             self.known.elements.insert(place, waiting);
         } else if begun || waiting.len() > NFT_ROW_ELEMENTS {
             let mut reading = Reading { begun, ..Reading::default() };

@@ -11,6 +11,8 @@ pub enum Form {
     Terms,
     /// JSON text in pieces.
     Text,
+    /// Elements of the sets of bans, a row each.
+    Bans,
 }
 
 /// What is wanted of sets and maps.
@@ -102,6 +104,12 @@ impl Wanted {
                 Self { objects: Some(Some(*kind)), name: Some(name.clone()), ..Self::nothing(table(it)) }
             }
         })
+    }
+
+    /// The sets of a table with all their elements.
+    #[must_use]
+    pub fn whole_sets(table: TableRef) -> Self {
+        Self { sets: Sets::Whole, ..Self::nothing(Within::Table(table)) }
     }
 
     /// The family of the messages: all of them (`NFPROTO_UNSPEC`) or one.

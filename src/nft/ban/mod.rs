@@ -1,0 +1,11 @@
+//! Who is kept out: two sets of a table of its own, one for each version of IP, with a rule each that drops what comes from them.
+//! Whatever started before finds them again; nothing is kept here.
+#![forbid(unsafe_code)]
+
+mod args;
+mod place;
+mod plan;
+
+pub use args::{BanArgs, Network};
+pub use place::{Near, TABLE, near, set_name, set_up, table};
+pub use plan::{Held, Plan, ban, unban};
