@@ -12,6 +12,7 @@ use crate::harden::{self, Confined, Fenced, Start};
 use crate::icmp::pings::Pings;
 use crate::measure::{Measure, in_force};
 use crate::nft::firewall::Firewall;
+use crate::nft::marker::{self, Orphan};
 use crate::nft::transport::Link;
 use crate::op::Role;
 use crate::policy::{self, Policy};
@@ -60,9 +61,9 @@ pub fn prepare(start: Start) -> Result<Prepared, Refusal> {
     let policy = policy_of(&mut fenced)?;
     let wanted = policy.capabilities(start.role);
     fenced.require(wanted)?;
-    let log = open_log(&fenced, &policy)?;
+    let mut log = open_log(&fenced, &policy)?;
     let pings = open_pings(&mut fenced, &policy)?;
-    let firewall = open_firewall(&mut fenced, &policy)?;
+    let firewall = open_firewall(&mut fenced, &policy, &mut log)?;
     let termination = open_termination(start.role)?;
     let parameters = open_parameters(&fenced, &policy)?;
     let hidden_proc = hidden::here();
@@ -161,20 +162,35 @@ fn open_pings(fenced: &mut Fenced, policy: &Policy) -> Result<Pings, Refusal> {
 }
 
 /// The socket to the firewall, if the policy grants anything of it. The kernel looks at who opened it, too.
-fn open_firewall(fenced: &mut Fenced, policy: &Policy) -> Result<Firewall, Refusal> {
+fn open_firewall(fenced: &mut Fenced, policy: &Policy, log: &mut Log) -> Result<Firewall, Refusal> {
     if fenced.start().role != Role::Net || !policy.firewall() {
         return Ok(Firewall::none());
     }
     let admin = Capabilities::of(&[Capability::NetAdmin]);
     fenced.require(admin)?;
-    let opened = capset::raise(fenced.held().and(admin)).and_then(|_raised| Link::open());
-    opened.map(Firewall::over).map_err(|e| {
+    let opened = capset::raise(fenced.held().and(admin)).and_then(|_raised| {
+        let mut link = Link::open()?;
+        // What cannot be asked will be said by the first request.
+        let orphans = marker::orphans(&mut link).unwrap_or_default();
+        Ok((link, orphans))
+    });
+    let (link, orphans) = opened.map_err(|e| {
         Refusal::new(
             Reason::HardeningFailed,
             format!("the socket to the firewall: {e}"),
             "sudo modprobe nfnetlink nf_tables   # the kernel must have nftables; ulimit -n: 64 or more",
         )
-    })
+    })?;
+    for Orphan { name, tables } in orphans {
+        let target = [b"marker ", name.as_slice(), b" of table ", &tables].concat();
+        let rule =
+            "the port that made the change was killed before it was confirmed; look at it: nft list ruleset";
+        let event = Event { op: "nft_rollback", target, decision: Decision::Failed, rule: rule.into() };
+        if log.write(&event).is_err() {
+            return Err(no_log("a record could not be written"));
+        }
+    }
+    Ok(Firewall::over(link))
 }
 
 /// How role `net` learns that it is to end: it may have a change to take back first.

@@ -9,6 +9,7 @@ use crate::nft::action::{ApplyNft, ChangeNft, ReadNft};
 use crate::nft::args::How;
 use crate::nft::ban::{self, Near, Network};
 use crate::nft::change::{Handles, Plan, of_failure, of_transport};
+use crate::nft::marker;
 use crate::nft::model::{Command, TableRef};
 use crate::nft::snapshot::{self, Snapshot};
 use crate::nft::transport::batch::{self, Batch, Failure};
@@ -124,6 +125,7 @@ impl Firewall {
         tables: &[TableRef],
         now: Instant,
     ) -> Result<Applied, RequestError> {
+        let reference = self.references.saturating_add(1);
         let link = self.link()?;
         let current = get::generation(link).map_err(|e| of_transport(&e))?;
         let expected = how.generation.unwrap_or(current);
@@ -139,6 +141,9 @@ impl Firewall {
         }
         let (mut batch, origins) = Plan::new(link, permit.action().commands(), expected)?.split();
         let wrong = |failure: &Failure, batch: &Batch| origins.error(failure, batch);
+        if before.is_some() && !how.check {
+            marker::set(&marker::of(reference), tables, &mut batch).map_err(|e| of_transport(&e))?;
+        }
         if how.check {
             batch::dry_run(link, &mut batch).map_err(|f| wrong(&f, &batch))?;
             return Ok(Applied { generation: current, handles: Vec::new(), reference: None });
@@ -146,9 +151,9 @@ impl Firewall {
         let outcome = batch::run(link, &mut batch).map_err(|f| wrong(&f, &batch))?;
         let handles = origins.handles(&outcome);
         let reference = before.zip(how.confirm).map(|(before, within)| {
-            self.references = self.references.saturating_add(1);
+            self.references = reference;
             let due = now.checked_add(within).unwrap_or(now);
-            let (reference, capabilities) = (self.references, permit.capabilities());
+            let capabilities = permit.capabilities();
             self.pending.push(Pending { reference, due, before, capabilities });
             reference
         });
@@ -173,7 +178,14 @@ impl Firewall {
 
     /// A change stays.
     pub fn confirm(&mut self, reference: u64) -> Result<(), RequestError> {
-        self.take(reference).map(drop)
+        let pending = self.take(reference)?;
+        let _raised = raise(pending.capabilities)?;
+        let link = self.link()?;
+        let mut batch = Batch::begin(None);
+        marker::clear(&marker::of(reference), &mut batch).map_err(|e| of_transport(&e))?;
+        // The change stays whether or not its marker does, which a later start would only tell of.
+        let _ = batch::run(link, &mut batch);
+        Ok(())
     }
 
     /// A change is taken back.
@@ -218,7 +230,9 @@ impl Firewall {
         let Pending { reference, before, capabilities, .. } = pending;
         let result = raise(*capabilities).and_then(|_raised| {
             let link = self.link()?;
-            before.restore(link).map_err(|failure| of_failure(&failure, &Batch::begin(None), &[], &[]))
+            before
+                .restore(link, &marker::of(*reference))
+                .map_err(|failure| of_failure(&failure, &Batch::begin(None), &[], &[]))
         });
         TakenBack { reference: *reference, tables: before.tables().to_vec(), result }
     }

@@ -13,6 +13,7 @@ pub mod intervals;
 pub mod kernel;
 pub mod lift;
 pub mod listing;
+pub mod marker;
 pub mod model;
 pub mod object;
 pub mod ops;

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 
 use crate::nft::firewall::Taking;
+use crate::nft::marker;
 use crate::nft::model::TableRef;
 use crate::nft::object::{element, message, replay, set, table};
 use crate::nft::transport::batch::{self, Batch, Failure};
@@ -52,8 +53,8 @@ impl Snapshot {
         &self.tables
     }
 
-    /// Makes them as they were, in one change.
-    pub fn restore(&self, link: &mut Link) -> Result<(), Failure> {
+    /// Makes them as they were, in one change, which takes the marker of the other away.
+    pub fn restore(&self, link: &mut Link, marker: &TableRef) -> Result<(), Failure> {
         let mut batch = Batch::begin(None);
         for copy in &self.copies {
             copy.restore(|command| {
@@ -61,6 +62,7 @@ impl Snapshot {
                 batch.push(number(command.kind), command.flags, command.family, fill).map(drop)
             })?;
         }
+        marker::clear(marker, &mut batch)?;
         let mut tries = 1;
         loop {
             match batch::run(link, &mut batch) {

@@ -88,6 +88,12 @@ pub fn pid() -> u32 {
     std::process::id()
 }
 
+/// Whether there is a process of that number. One of another user's is there too.
+pub fn is_there(pid: u32) -> bool {
+    let Ok(pid) = i32::try_from(pid) else { return false };
+    pid > 0 && nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None) != Err(Errno::ESRCH)
+}
+
 /// The real user: whoever started it.
 pub fn uid() -> u32 {
     nix::unistd::getuid().as_raw()
