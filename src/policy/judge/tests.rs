@@ -239,6 +239,43 @@ fn a_parameter_takes_the_values_that_are_named() {
     );
 }
 
+#[test]
+fn what_can_be_read_is_listed_once_and_in_order() {
+    let names = |text: &str| allowed(&policy(text), ListSysctls).action().names.to_vec();
+    let text = "[sysctl]\nread = [\"net.b\", \"net.a\", \"net.b\"]\n\
+                write = [{name = \"net.c\", values = [\"0\"]}, {name = \"net.a\", values = [\"1\"]}]";
+    assert_eq!(names(text), ["net.a", "net.b", "net.c"]);
+    assert_eq!(names("[sysctl]\nwrite = [{name = \"net.c\", values = [\"0\"]}]"), ["net.c"]);
+    // Which parameter, no line could say.
+    assert_eq!(denied(&policy("[ping]\nallow = [\"::1\"]"), ListSysctls), ("sysctl.read", String::new()));
+}
+
+/// For the firewall to be read too: its socket asks for it with each message.
+#[test]
+fn role_net_keeps_net_admin_for_the_firewall_and_for_changes_only() {
+    let keeps = |text: &str| {
+        let policy = policy(text);
+        assert!(!policy.capabilities(Role::Proc).has(Capability::NetAdmin), "{text}");
+        policy.capabilities(Role::Net).has(Capability::NetAdmin)
+    };
+    for text in [
+        "",
+        "[proc]\nlevel = \"full\"\n[ping]\nallow = [\"::1\"]",
+        "[nft]\nread = false",
+        "[sysctl]\nread = [\"net.a\"]",
+        "[sysctl]\nwrite = []",
+    ] {
+        assert!(!keeps(text), "{text}");
+    }
+    for text in [
+        "[nft]\nread = true",
+        "[nft]\nwrite = [{family = \"ip\", table = \"t\", ops = [\"add_set\"], sets = [\"s\"]}]",
+        "[sysctl]\nwrite = [{name = \"net.a\", values = [\"0\"]}]",
+    ] {
+        assert!(keeps(text), "{text}");
+    }
+}
+
 /// Every line that a denial names, put into a policy, allows what was denied.
 #[test]
 fn the_line_that_a_denial_names_is_the_line_that_helps() {
