@@ -229,14 +229,16 @@ log_files() {
 beam_steps() {
     policy=basic installation=ok
     # Those of another policy have a step of their own.
-    suites=$(cd "$ROOT" && printf '%s\n' tests/*_SUITE.erl | grep -v -e _policy_ -e _files_ | paste -s -d ,)
+    suites=$(cd "$ROOT" && printf '%s\n' tests/*_SUITE.erl | grep -v -e _policy_ -e _files_ -e _sysctl_ | paste -s -d ,)
     tests "common test" 600 as_tester rebar3 ct --suite "$suites"
     policy=none installation=full
     tests "common test, no policy" 120 as_tester rebar3 ct --suite tests/portcullis_policy_SUITE
     policy=files
     log_files
     tests "common test, files" 120 as_tester rebar3 ct --suite tests/portcullis_files_SUITE
-    policy=basic installation=ok
+    policy=sysctl installation=ok
+    tests "common test, parameters" 120 as_tester rebar3 ct --suite tests/portcullis_sysctl_SUITE
+    policy=basic
     # What a service manager does to a BEAM that was given too little.
     as_options='--bounding -sys_ptrace'
     tests "common test, reduced rights" 120 as_tester rebar3 ct --suite tests/portcullis_lifetime_SUITE \

@@ -278,7 +278,7 @@ errors_are_sentences(_) ->
                                          {protocol, malformed_frame}, {protocol, {versions, {2, 2}}}, something]]
         ++ [{bad_request, [a, <<"b", 255>>, 1], Why}
             || Why <- [unknown_key, missing, duplicate, empty, in_flight, {expected, pid}, {expected, path},
-                       {expected, address}, {expected, role}, {range, 1, 2}, {too_many, 3},
+                       {expected, address}, {expected, parameter}, {expected, value}, {expected, role}, {range, 1, 2}, {too_many, 3},
                        {unknown_column, <<"\e[2J">>}, {not_comparable, argv}, {frame_too_long, 1}, tag, too_deep,
                        too_many_pairs, integer]],
     [begin

@@ -256,6 +256,59 @@ defmodule Portcullis do
   def ping!(server, address, options), do: server |> ping(address, options) |> Error.unwrap!()
 
   @doc """
+  A kernel parameter below `net.` that the policy lets read, from a server with role `:net`.
+
+      {:ok, "0"} = Portcullis.sysctl("net.ipv4.ip_forward")
+  """
+  @spec sysctl(String.t()) :: {:ok, binary()} | {:error, reason()}
+  def sysctl(name), do: sysctl(@default, name)
+
+  @doc "The same, of a server."
+  @spec sysctl(server(), String.t()) :: {:ok, binary()} | {:error, reason()}
+  defdelegate sysctl(server, name), to: :portcullis
+
+  @doc "Like `sysctl/1`, but raises `Portcullis.Error`."
+  @spec sysctl!(String.t()) :: binary()
+  def sysctl!(name), do: sysctl!(@default, name)
+
+  @doc "Like `sysctl/2`, but raises `Portcullis.Error`."
+  @spec sysctl!(server(), String.t()) :: binary()
+  def sysctl!(server, name), do: server |> sysctl(name) |> Error.unwrap!()
+
+  @doc """
+  Sets a kernel parameter to a value that the policy lists for it. The kernel rounds some values without a word: `:value` is
+  what it has now, `:as_asked` whether that is what was asked for.
+
+      {:ok, %{value: "1", before: "0", as_asked: true}} = Portcullis.sysctl_set("net.ipv4.ip_forward", 1)
+  """
+  @spec sysctl_set(String.t(), String.t() | integer()) :: {:ok, :portcullis.change()} | {:error, reason()}
+  def sysctl_set(name, value), do: sysctl_set(@default, name, value)
+
+  @doc "The same, of a server."
+  @spec sysctl_set(server(), String.t(), String.t() | integer()) :: {:ok, :portcullis.change()} | {:error, reason()}
+  defdelegate sysctl_set(server, name, value), to: :portcullis
+
+  @doc "Like `sysctl_set/2`, but raises `Portcullis.Error`."
+  @spec sysctl_set!(String.t(), String.t() | integer()) :: :portcullis.change()
+  def sysctl_set!(name, value), do: sysctl_set!(@default, name, value)
+
+  @doc "Like `sysctl_set/3`, but raises `Portcullis.Error`."
+  @spec sysctl_set!(server(), String.t(), String.t() | integer()) :: :portcullis.change()
+  def sysctl_set!(server, name, value), do: server |> sysctl_set(name, value) |> Error.unwrap!()
+
+  @doc """
+  Every kernel parameter that the policy lets read, by name. One that is not there has `{:error, :enoent}` for its value.
+
+      {:ok, [%{name: _, value: _} | _]} = Portcullis.sysctls()
+  """
+  @spec sysctls(server()) :: {:ok, [:portcullis.parameter()]} | {:error, reason()}
+  def sysctls(server \\ @default), do: :portcullis.sysctls(server)
+
+  @doc "Like `sysctls/1`, but raises `Portcullis.Error`."
+  @spec sysctls!(server()) :: [:portcullis.parameter()]
+  def sysctls!(server \\ @default), do: server |> sysctls() |> Error.unwrap!()
+
+  @doc """
   Events of topic `:audit` as messages: `{:portcullis, ref, {:event, map} | {:lost, count} | {:down, reason}}`. 64 come
   unasked; `ack/2` allows more. It ends with the calling process.
 

@@ -108,6 +108,22 @@ defmodule PortcullisTest do
     assert {:error, {:unsupported, "role net: " <> _}} = Portcullis.ping({127, 0, 0, 1})
   end
 
+  # The policy of the tests names no parameter; tests/portcullis_sysctl_SUITE.erl has one that does.
+  test "kernel parameters" do
+    assert {:error, {:denied_by_policy, "sysctl.read", _}} = Portcullis.sysctl(PortcullisTest.Server, "net.ipv4.ip_forward")
+    assert {:error, {:denied_by_policy, "sysctl.write", _}} =
+             Portcullis.sysctl_set(PortcullisTest.Server, "net.ipv4.ip_forward", 1)
+
+    assert {:error, {:denied_by_policy, "sysctl.read", _}} = Portcullis.sysctls(PortcullisTest.Server)
+    assert {:error, {:unsupported, "role net: " <> _}} = Portcullis.sysctl("net.ipv4.ip_forward")
+    assert %Error{reason: {:bad_request, [:name], {:expected, :parameter}}} =
+             catch_error(Portcullis.sysctl!(PortcullisTest.Server, "kernel.hostname"))
+    assert %Error{reason: {:denied_by_policy, _, _}} =
+             error = catch_error(Portcullis.sysctl_set!(PortcullisTest.Server, "net.ipv4.ip_forward", 1))
+    assert Exception.message(error) =~ ~s(\n    write = [{ name = "net.ipv4.ip_forward", values = ["1"] }]\n)
+    assert %Error{} = catch_error(Portcullis.sysctls!(PortcullisTest.Server))
+  end
+
   test "subscriptions", %{own: own} do
     {:ok, ref} = Portcullis.subscribe(PortcullisTest.Server, :audit, role: :proc)
     {:error, _} = Portcullis.process(PortcullisTest.Server, own, [:environ])

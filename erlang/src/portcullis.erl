@@ -37,12 +37,13 @@
 -export([file_open/1, file_open/2, file_open/3, file_read/1, file_read/2, file_close/1, read_file/1, read_file/2,
          read_file/3]).
 -export([ping/1, ping/2, ping/3]).
+-export([sysctl/1, sysctl/2, sysctl_set/2, sysctl_set/3, sysctls/0, sysctls/1]).
 -export([subscribe/1, subscribe/2, subscribe/3, ack/2, unsubscribe/1]).
 -export([send_request/2, send_request/3, receive_response/1, receive_response/2, cancel/1, cancel/2]).
 -export([format_error/1]).
 
 -export_type([server/0, option/0, event/0, error/0, pid_ref/0, column/0, row/0, cell/0, options/0, meta/0, request_id/0,
-              file/0, echo/0, audit_event/0]).
+              file/0, echo/0, change/0, parameter/0, audit_event/0]).
 
 -define(SERVER, ?MODULE).
 
@@ -106,6 +107,12 @@
                   address := inet:ip_address()}.
 %% A reply to {@link ping/3}.
 
+-type change() :: #{value := binary() | undefined, before := binary() | undefined, as_asked := boolean() | undefined}.
+%% What came of {@link sysctl_set/3}.
+
+-type parameter() :: #{name := binary(), value := binary() | {error, atom()}}.
+%% A kernel parameter in the list of {@link sysctls/1}.
+
 -type audit_event() :: #{kind := audit, seq := pos_integer(), time := UnixMicroseconds :: integer(),
                          operation := binary(), target := binary(),
                          decision := loaded | granted | failed | denied | limited, rule := binary()}.
@@ -116,8 +123,8 @@
 %% Options, as a list or a map:
 %% <ul>
 %% <li>`name' (`portcullis'): an atom, `{global, Name}', `{via, Module, Name}', or `undefined' for none</li>
-%% <li>`roles' (`[proc]'): `proc' for processes and files, `net' for {@link ping/3}, or both. Each is a program of its
-%%     own</li>
+%% <li>`roles' (`[proc]'): `proc' for processes and files, `net' for {@link ping/3} and {@link sysctl/2}, or both. Each
+%%     is a program of its own</li>
 %% <li>`path': the folder with `portcullis-proc' and `portcullis-net', or one file for one role. Without it: the environment variable `PORTCULLIS_BIN',
 %%     `/usr/libexec/portcullis', `/usr/local/libexec/portcullis'. The first that exists is used, or is an error</li>
 %% <li>`unprivileged' (`false'): the program drops every capability first. It then runs from any folder, and where none
@@ -380,6 +387,51 @@ ping(Address, Options) ->
 ping(Server, Address, Options) ->
     portcullis_request:ask(Server, ping, portcullis_opts:with(address, Address, Options)).
 
+%% @equiv sysctl(portcullis, Name)
+-spec sysctl(binary() | string()) -> {ok, binary()} | {error, error()}.
+sysctl(Name) ->
+    sysctl(?SERVER, Name).
+
+%% @doc A kernel parameter below `net.' that the policy lets read (`[sysctl]'), as the kernel shows it, without the newline;
+%% from a server with role `net'. A dot in the name of an interface is written `/', as in sysctl(8).
+%%
+%% ```
+%% {ok, _} = portcullis:start_link([{name, network}, {roles, [net]}]),
+%% {ok, <<"0">>} = portcullis:sysctl(network, <<"net.ipv4.conf.eth0/100.rp_filter">>).
+%% '''
+-spec sysctl(server(), binary() | string()) -> {ok, binary()} | {error, error()}.
+sysctl(Server, Name) ->
+    portcullis_request:ask(Server, sysctl_get, #{name => text(Name)}).
+
+%% @equiv sysctl_set(portcullis, Name, Value)
+-spec sysctl_set(binary() | string(), binary() | string() | integer()) -> {ok, change()} | {error, error()}.
+sysctl_set(Name, Value) ->
+    sysctl_set(?SERVER, Name, Value).
+
+%% @doc Sets a kernel parameter to a value that the policy lists for it. The kernel rounds some values, and takes a part of
+%% others, without a word: `value' is what it has now, `before' what it had, `as_asked' whether that is what was asked for.
+%% `undefined': it may not be read, or not any more. Of an error, `{posix, einval, _}' and others, a parameter that holds several
+%% numbers may have taken some.
+%%
+%% ```
+%% {ok, #{value := <<"1">>, before := <<"0">>, as_asked := true}} =
+%%     portcullis:sysctl_set(network, <<"net.ipv4.ip_forward">>, 1).
+%% '''
+-spec sysctl_set(server(), binary() | string(), binary() | string() | integer()) -> {ok, change()} | {error, error()}.
+sysctl_set(Server, Name, Value) ->
+    portcullis_request:ask(Server, sysctl_set, #{name => text(Name), value => text(Value)}).
+
+%% @equiv sysctls(portcullis)
+-spec sysctls() -> {ok, [parameter()]} | {error, error()}.
+sysctls() ->
+    sysctls(?SERVER).
+
+%% @doc Every kernel parameter that the policy lets read, by name. One that is not there, or may not be read, has
+%% `{error, enoent}' or another errno for its value.
+-spec sysctls(server()) -> {ok, [parameter()]} | {error, error()}.
+sysctls(Server) ->
+    portcullis_request:ask(Server, sysctl_list, #{}).
+
 %% @equiv subscribe(portcullis, Topic, #{})
 -spec subscribe(audit) -> {ok, reference()} | {error, error()}.
 subscribe(Topic) ->
@@ -399,7 +451,7 @@ subscribe(Topic, Options) ->
 %% </ul>
 %%
 %% Topic `audit': what the program of `role' (the first of the server) writes down from now on, {@link audit_event()}:
-%% refusals, opened files, echo requests. A server with `{roles, [proc, net]}' so hears of `proc' only; what the other
+%% refusals, opened files, echo requests, changes of parameters. A server with `{roles, [proc, net]}' so hears of `proc' only; what the other
 %% program writes down is a subscription of its own, with `#{role => net}'. 64 events come unasked; {@link ack/2} allows more. A program has 16
 %% subscriptions; more are `{error, overloaded}'.
 %%
@@ -459,6 +511,13 @@ cancel(_Server, Id) ->
 -spec format_error(error() | {error, term()} | term()) -> binary().
 format_error(Error) ->
     portcullis_error:format(Error).
+
+%% What is no text is for the program to refuse, with the words for it.
+text([_ | _] = Text) ->
+    try list_to_binary(Text)
+    catch error:badarg -> Text
+    end;
+text(Other) -> Other.
 
 no_table(Table) when is_atom(Table) ->
     {error, {unsupported, <<"table ", (atom_to_binary(Table))/binary>>}};

@@ -13,7 +13,7 @@
 %% linux/capability.h. The program needs it in the bounding set of whoever starts it.
 -define(NEEDED, [{8, <<"cap_setpcap">>}]).
 %% What it needs beside that, only under some policies; they are the program's to read.
--define(MAY_NEED, #{proc => [{19, <<"cap_sys_ptrace">>}], net => [{13, <<"cap_net_raw">>}]}).
+-define(MAY_NEED, #{proc => [{19, <<"cap_sys_ptrace">>}], net => [{12, <<"cap_net_admin">>}, {13, <<"cap_net_raw">>}]}).
 
 %% The longest frame that a port sends. Text that is taken for a length is far above it.
 -define(FIRST_FRAME_MAX, 1048576).

@@ -5,10 +5,10 @@
 
 -define(DOCTOR, "portcullis_doctor:print() says more.").
 -define(CONDITIONS, "a value, a list of values, {min, N}, {max, N}, {range, Min, Max} or {prefix, Binary}").
--define(KEYS, [address, cell_max, columns, items, length, limit, max_bytes, offset, path, pid, role, size, timeout, topic,
-               where]).
+-define(KEYS, [address, cell_max, columns, items, length, limit, max_bytes, name, offset, path, pid, role, size, timeout, topic,
+               value, where]).
 %% As many names as a sentence can list.
--define(FEW, 16).
+-define(FEW, 20).
 
 %% For who asked something.
 -spec format(portcullis:error() | portcullis_opts:error() | term()) -> binary().
@@ -190,6 +190,9 @@ why({expected, pid}) -> "it should be a process id or {Pid, StartTime}";
 why({expected, condition}) -> ["it should be ", ?CONDITIONS];
 why({expected, path}) -> "it should be an absolute path without . and .., such as \"/var/log/syslog\"";
 why({expected, address}) -> "it should be the address of one host, such as {127,0,0,1} (see inet:parse_address/1)";
+why({expected, parameter}) ->
+    "it should be a parameter below net., such as \"net.ipv4.ip_forward\"; a dot in the name of an interface is written /";
+why({expected, value}) -> "it should be a number, or one line of printable ASCII";
 why({expected, role}) -> "it should be proc or net";
 why({expected, What}) -> io_lib:format("it should be of type ~ts", [printable(What)]);
 why({range, Min, Max}) -> io_lib:format("it must be between ~p and ~p", [Min, Max]);
