@@ -50,11 +50,19 @@ pub(super) fn format(ty: Type, bits: u64) -> Expr {
     if bits == 0 || (ty == Type::TcpFlag && bits == 0xff) {
         return Expr::Int(bits);
     }
-    join(
-        (0..u64::BITS).map(|n| 1u64 << n).filter(|bit| bits & bit != 0).map(|bit| {
-            symbol::name(ty, bit).map_or(Expr::Int(bit), |name| Expr::Text(name.as_bytes().into()))
-        }),
-    )
+    join(each_bit(bits.into()).map(|n| {
+        let bit = 1u64.checked_shl(n).unwrap_or(0);
+        symbol::name(ty, bit).map_or(Expr::Int(bit), |name| Expr::Text(name.as_bytes().into()))
+    }))
+}
+
+/// The numbers of the bits that are set, from the lowest.
+fn each_bit(mut bits: u128) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let lowest = bits.trailing_zeros();
+        bits &= bits.checked_sub(1)?;
+        Some(lowest)
+    })
 }
 
 fn join(parts: impl Iterator<Item = Expr>) -> Expr {
@@ -114,5 +122,5 @@ pub(super) fn parse_labels(part: Part, value: &Expr) -> Result<Data, BadValue> {
 pub(super) fn format_labels(part: Part, bytes: &[u8]) -> Option<Expr> {
     debug_assert_eq!(bytes.len(), width(part));
     let bits = number::from_bytes(Part { order: Order::Host, ..part }, bytes)?;
-    Some(join((0..u128::BITS).filter(|n| bits >> n & 1 == 1).map(|n| Expr::Int(n.into()))))
+    Some(join(each_bit(bits).map(|n| Expr::Int(n.into()))))
 }
