@@ -14,6 +14,7 @@ table inet t {
   map named { type inet_service : counter; elements = { 80 : "c" } }
   set seen { type ipv4_addr; flags dynamic,timeout; size 100; timeout 1h; }
   set plain { type ipv4_addr; flags dynamic; size 100; }
+  set grown { type ipv4_addr . ipv4_addr; }
   map marks { type ipv4_addr : mark; flags dynamic,timeout; size 100; }
   chain sub { }
   chain nat { type nat hook prerouting priority dstnat; policy accept; }
@@ -69,6 +70,7 @@ pub const RULES: &str = r#"
   update @seen { ip saddr timeout 10s limit rate 10/second }
   add @seen { ip saddr counter }
   add @plain { ip saddr }
+  add @grown { ip saddr . ip daddr }
   add @marks { ip daddr : meta mark }
   tcp dport vmap { 1-10 : jump sub, 20 : goto sub, 30 : drop }
   meta mark set jhash ip saddr mod 8 seed 0xdeadbeef offset 100

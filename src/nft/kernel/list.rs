@@ -122,3 +122,12 @@ pub fn attributes(expression: &KExpr<'_>, buffer: &mut Buffer) {
         _ => codec::encode(expression, buffer),
     }
 }
+
+/// The set that an expression adds to or takes from (`dynset`): its name. `bytes` are name and data.
+#[must_use]
+pub fn adds_to(bytes: &[u8]) -> Option<&[u8]> {
+    match parts(bytes) {
+        (b"dynset", Some(data), _) => special::dynset_name(data),
+        _ => None,
+    }
+}

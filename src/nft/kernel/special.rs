@@ -3,7 +3,7 @@
 
 use super::field::{Field, Fields};
 use super::{BitOp, Data, KExpr, Reg, list};
-use crate::netlink::attr::{Attr, Buffer};
+use crate::netlink::attr::{Attr, Buffer, find};
 
 /// `NFTA_BITWISE_*`
 mod bitwise {
@@ -207,6 +207,11 @@ fn read_dynset<'a>(fields: &mut Fields<'a>) -> Option<KExpr<'a>> {
     };
     let flags = fields.take::<Option<u32>>(dynset::FLAGS)?.unwrap_or(0);
     Some(KExpr::Dynset { set, set_id, op, sreg_key, sreg_data, timeout, flags, exprs })
+}
+
+/// The name of the set, from the attributes.
+pub(super) fn dynset_name(data: &[u8]) -> Option<&[u8]> {
+    find(data, dynset::SET_NAME)?.text()
 }
 
 /// `asked`: as a request, which must not speak of a timeout where the set has none.

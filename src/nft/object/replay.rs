@@ -9,6 +9,7 @@ use super::{chain, element, message, named, rule, set, table};
 use crate::netlink::attr::{Attr, Attrs, Buffer, find};
 use crate::netlink::message::{APPEND, CREATE};
 use crate::nft::kernel::{self, Immediate, KExpr};
+use crate::nft::model::set_flag;
 
 /// `NFTA_FLOWTABLE_*`
 mod flowtable {
@@ -197,14 +198,34 @@ impl Snapshot {
         ] {
             bodies.iter().try_for_each(|body| out.one(kind, CREATE, body))?;
         }
+        let grown = self.grown();
         for (id, body) in (1..).zip(&self.sets) {
-            out.set(id, body)?;
+            out.set(id, body, grown.contains(name_of(body, set::attribute::NAME)))?;
         }
         self.elements.iter().try_for_each(|body| out.elements(body))?;
         for rule in self.ordered() {
             out.one(message::NEW_RULE, CREATE | APPEND, rule)?;
         }
         Ok(())
+    }
+
+    /// Sets that rules add to, though they were not made for it (`NFT_SET_EVAL`). The kernel gives such a set a size when the rule
+    /// comes (`nft_dynset_init`), and had it chosen how to keep a set of that size, the rule would be refused.
+    fn grown(&self) -> HashSet<&[u8]> {
+        let fixed = |body: &[u8]| {
+            let flags = find(body, set::attribute::FLAGS).and_then(|attr| attr.be32()).unwrap_or(0);
+            flags & set_flag::EVAL == 0
+        };
+        let names =
+            self.sets.iter().filter(|body| fixed(body)).map(|body| name_of(body, set::attribute::NAME));
+        let fixed: HashSet<&[u8]> = names.collect();
+        if fixed.is_empty() {
+            return fixed;
+        }
+        let lists = self.rules.iter().filter_map(|rule| find(rule, rule::attribute::EXPRESSIONS));
+        let added =
+            lists.flat_map(|list| list.attrs()).filter_map(|expression| kernel::adds_to(expression.value));
+        added.filter(|name| fixed.contains(name)).collect()
     }
 
     /// The rules in an order in which they can be added: those of a chain that belongs to a rule before that rule.
@@ -290,9 +311,19 @@ impl<E, S: FnMut(Command<'_>) -> Result<(), E>> Out<S> {
         self.flush(kind, flags)
     }
 
-    fn set(&mut self, id: u32, body: &[u8]) -> Result<(), E> {
+    fn set(&mut self, id: u32, body: &[u8], grown: bool) -> Result<(), E> {
         self.buffer.clear();
-        self.copy(message::NEW_SET, body);
+        let taken = kept(message::NEW_SET).map_or(&[][..], |kept| kept.taken);
+        for attr in Attrs::new(body).filter(|attr| taken.contains(&attr.kind)) {
+            if grown && attr.kind == set::attribute::DESC {
+                let nest = self.buffer.nest(attr.kind);
+                let others = attr.attrs().filter(|attr| attr.kind != set::DESC_SIZE);
+                others.for_each(|attr| self.buffer.put(attr.kind, attr.value));
+                self.buffer.end(nest);
+            } else {
+                self.attribute(&attr);
+            }
+        }
         self.buffer.put_be32(set::attribute::ID, id);
         self.flush(message::NEW_SET, CREATE)
     }
@@ -315,9 +346,13 @@ impl<E, S: FnMut(Command<'_>) -> Result<(), E>> Out<S> {
                     kernel::copy(attr.attrs(), &mut self.buffer);
                     self.buffer.end(nest);
                 }
-                _ => self.buffer.put(attr.kind | if attr.nested { NESTED } else { 0 }, attr.value),
+                _ => self.attribute(&attr),
             }
         }
+    }
+
+    fn attribute(&mut self, attr: &Attr<'_>) {
+        self.buffer.put(attr.kind | if attr.nested { NESTED } else { 0 }, attr.value);
     }
 
     fn hook(&mut self, hook: &Attr<'_>) {

@@ -34,7 +34,7 @@ pub(super) mod attribute {
 }
 
 /// `NFTA_SET_DESC_*`, `NFTA_LIST_ELEM` and `NFTA_SET_FIELD_LEN`.
-const DESC_SIZE: u16 = 1;
+pub(super) const DESC_SIZE: u16 = 1;
 const DESC_CONCAT: u16 = 2;
 const ELEMENT: u16 = 1;
 const FIELD_LEN: u16 = 1;
