@@ -108,9 +108,11 @@ impl Firewall {
         let _raised = raise(permit.capabilities())?;
         let tables = touched(permit.action().commands());
         self.free(&tables, how)?;
-        let mut attempt = 1;
+        let (mut attempt, mut merging) = (1, false);
         loop {
-            match self.attempt(&permit, how, &tables, now) {
+            match self.attempt(&permit, how, &tables, now, merging) {
+                // The kernel refuses what overlaps; sets that merge by themselves are looked into then, and not before.
+                Err(RequestError::Nft(_, libc::EEXIST | libc::ENOENT, _)) if !merging => merging = true,
                 Err(RequestError::Stale) if how.generation.is_none() && attempt < TRIES => attempt += 1,
                 Err(RequestError::Stale) if how.generation.is_none() => return Err(RequestError::Busy),
                 done => return done,
@@ -124,6 +126,7 @@ impl Firewall {
         how: How,
         tables: &[TableRef],
         now: Instant,
+        merging: bool,
     ) -> Result<Applied, RequestError> {
         let reference = self.references.saturating_add(1);
         let link = self.link()?;
@@ -139,7 +142,7 @@ impl Firewall {
         if before.as_ref().is_some_and(|before| before.generation() != expected) {
             return Err(RequestError::Stale);
         }
-        let (mut batch, origins) = Plan::new(link, permit.action().commands(), expected)?.split();
+        let (mut batch, origins) = Plan::new(link, permit.action().commands(), expected, merging)?.split();
         let wrong = |failure: &Failure, batch: &Batch| origins.error(failure, batch);
         if before.is_some() && !how.check {
             marker::set(&marker::of(reference), tables, &mut batch).map_err(|e| of_transport(&e))?;

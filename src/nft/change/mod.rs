@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod fault;
+mod merge;
 mod rule;
 mod world;
 
@@ -11,7 +12,9 @@ use std::cell::RefCell;
 use crate::error::{RequestError, Step, Why};
 use crate::netlink::attr::{Buffer, find};
 use crate::netlink::message::{CREATE, ECHO, EXCL};
-use crate::nft::model::{Chain, Command, Creation, Flush, ObjectKind, Set, TableRef, Target, Text};
+use crate::nft::model::{
+    Chain, Command, Creation, Flush, ObjectKind, RawElement, Set, TableRef, Target, Text,
+};
 use crate::nft::object::element::{self, Of};
 use crate::nft::object::member::{Member, element_of};
 use crate::nft::object::{Unfit, chain, message, named, set, table};
@@ -19,7 +22,7 @@ use crate::nft::schema;
 use crate::nft::transport::batch::{Batch, Failure, Outcome};
 use crate::nft::transport::{Error, Link, get, kind};
 use crate::wire::schema::At;
-use crate::wire::term::Items;
+use crate::wire::term::{Items, Term};
 
 pub use fault::{of_element, of_failure, of_transport};
 pub use world::World;
@@ -45,6 +48,7 @@ pub struct Plan<'c, 'l> {
     now: usize,
     /// Sets of this batch that have no name of their own yet, and those that are referred to before the kernel has them.
     ids: u32,
+    merging: bool,
 }
 
 /// The numbers that the kernel gave, by command.
@@ -52,10 +56,16 @@ pub type Handles = Vec<Option<u64>>;
 
 impl<'c, 'l> Plan<'c, 'l> {
     /// Makes a batch of the commands. It holds only for generation `expected`, since what named sets are was looked up.
+    /// `merging`: sets that merge by themselves (`auto-merge`) are read, and what is added joined with what is there.
     ///
     /// # Errors
     /// The first thing that is wrong with a command, with the way to it.
-    pub fn new(link: &'l mut Link, commands: &'c [Command<'c>], expected: u32) -> Result<Self, RequestError> {
+    pub fn new(
+        link: &'l mut Link,
+        commands: &'c [Command<'c>],
+        expected: u32,
+        merging: bool,
+    ) -> Result<Self, RequestError> {
         let mut plan = Self {
             commands,
             world: World::new(link),
@@ -63,6 +73,7 @@ impl<'c, 'l> Plan<'c, 'l> {
             origins: Vec::new(),
             now: 0,
             ids: 0,
+            merging,
         };
         for (n, command) in commands.iter().enumerate() {
             plan.now = n;
@@ -139,36 +150,42 @@ impl<'c, 'l> Plan<'c, 'l> {
         flags: u16,
         id: Option<u32>,
     ) -> Result<(), RequestError> {
+        if self.merging && set.auto_merge {
+            return self.merged_elements(set, items, number, flags, id);
+        }
         let failed = RefCell::new(None);
-        let merged = if set.auto_merge { Some(self.merged(set, items)?) } else { None };
         let command = self.at_command();
-        let one = |(n, term): (u64, _)| {
-            let at = element_at(&command, n);
-            let read = schema::element(term, &At::Top)
-                .map_err(|e| below(e, &at))
-                .and_then(|expr| element_of(set, &expr).map_err(|bad| fault::of_element(bad, &at)));
-            read.map_err(|e| *failed.borrow_mut() = Some(e)).ok()
-        };
-        let each: Box<dyn Iterator<Item = Member>> = match merged {
-            Some(members) => Box::new(members.into_iter()),
-            None => Box::new((1..).zip(items).map_while(one)),
-        };
-        let mut each = each.flat_map(Member::into_elements).peekable();
+        let each = (1..).zip(items).map_while(|(n, term)| {
+            let member = member(set, term, || element_at(&command, n));
+            member.map_err(|e| *failed.borrow_mut() = Some(e)).ok()
+        });
+        self.send(set, each.flat_map(Member::into_elements), number, flags, id)?;
+        failed.into_inner().map_or(Ok(()), Err)
+    }
+
+    /// Elements as the kernel has them.
+    fn send(
+        &mut self,
+        set: &Set,
+        each: impl Iterator<Item = RawElement>,
+        number: u16,
+        flags: u16,
+        id: Option<u32>,
+    ) -> Result<(), RequestError> {
+        let mut each = each.peekable();
         let of = Of { table: &set.table.name, set: &set.name, set_id: id };
-        let (batch, origins, now) = (&mut self.batch, &mut self.origins, self.now);
         while each.peek().is_some() {
             let mut unfit = None;
-            let pushed = batch.push(kind_of(number), flags, set.table.family.number(), |buffer| {
+            let pushed = self.batch.push(kind_of(number), flags, set.table.family.number(), |buffer| {
                 unfit = element::encode(&of, &mut each, buffer).err();
             });
             if let Some(Unfit(why)) = unfit {
-                return Err(fault::unfit(self.commands, now, why));
+                return Err(fault::unfit(self.commands, self.now, why));
             }
             pushed.map_err(|e| of_transport(&e))?;
-            origins.push(now);
+            self.origins.push(self.now);
         }
-        drop(each);
-        failed.into_inner().map_or(Ok(()), Err)
+        Ok(())
     }
 
     fn delete(&mut self, target: &'c Target<'c>, destroy: bool) -> Result<(), RequestError> {
@@ -292,22 +309,12 @@ impl<'c, 'l> Plan<'c, 'l> {
         let number = u64::try_from(self.now).unwrap_or(u64::MAX).saturating_add(1);
         vec![Step::Key("commands"), Step::Index(number)]
     }
-
-    /// The elements with overlapping ones joined, as a set that merges by itself wants them.
-    fn merged(&self, set: &Set, items: Items<'_>) -> Result<Vec<Member>, RequestError> {
-        let mut members = Vec::with_capacity(items.len());
-        for (n, term) in (1..).zip(items) {
-            let at = element_at(&self.at_command(), n);
-            let expr = schema::element(term, &At::Top).map_err(|e| below(e, &at))?;
-            members.push(element_of(set, &expr).map_err(|bad| fault::of_element(bad, &at))?);
-        }
-        Ok(joined(members))
-    }
 }
 
-/// Members with nothing but keys, joined where they overlap or stand side by side; the others as they are.
-fn joined(members: Vec<Member>) -> Vec<Member> {
-    members
+/// An element of a request as the kernel's.
+fn member(set: &Set, term: Term<'_>, at: impl Fn() -> Vec<Step>) -> Result<Member, RequestError> {
+    let expr = schema::element(term, &At::Top).map_err(|e| below(e, &at()))?;
+    element_of(set, &expr).map_err(|bad| fault::of_element(bad, &at()))
 }
 
 /// Which message is for which command.
