@@ -12,11 +12,13 @@ use crate::nft::schema;
 use crate::nft::transport::dump::Dump;
 use crate::nft::transport::{Error, Link, kind};
 
-/// Reads what is wanted of them, and the sets that wanted rules look into.
-pub fn read(link: &mut Link, wanted: &Wanted) -> Result<Known, Error> {
+/// Reads what is wanted of them, and the sets that wanted rules look into; and of which generation that is.
+pub fn read(link: &mut Link, wanted: &Wanted) -> Result<(Option<u32>, Known), Error> {
     let mut known = Known::default();
+    let mut generation = None;
     if wanted.tables {
         each(
+            &mut generation,
             link,
             wanted,
             message::GET_TABLE,
@@ -29,6 +31,7 @@ pub fn read(link: &mut Link, wanted: &Wanted) -> Result<Known, Error> {
     }
     if wanted.chains {
         each(
+            &mut generation,
             link,
             wanted,
             message::GET_CHAIN,
@@ -41,6 +44,7 @@ pub fn read(link: &mut Link, wanted: &Wanted) -> Result<Known, Error> {
     }
     if let Some(only) = wanted.objects {
         each(
+            &mut generation,
             link,
             wanted,
             message::GET_OBJECT,
@@ -58,6 +62,7 @@ pub fn read(link: &mut Link, wanted: &Wanted) -> Result<Known, Error> {
     }
     if wanted.rules || wanted.sets != Sets::None {
         each(
+            &mut generation,
             link,
             wanted,
             message::GET_SET,
@@ -69,7 +74,7 @@ pub fn read(link: &mut Link, wanted: &Wanted) -> Result<Known, Error> {
         )?;
         known.index();
     }
-    Ok(known)
+    Ok((generation, known))
 }
 
 /// Chooses the table. `NFTA_CHAIN_TABLE`, `NFTA_SET_TABLE`, `NFTA_OBJ_TABLE` and `NFTA_RULE_TABLE` are the same number.
@@ -80,6 +85,7 @@ pub(super) fn in_table(wanted: &Wanted, buffer: &mut Buffer) {
 }
 
 fn each(
+    generation: &mut Option<u32>,
     link: &mut Link,
     wanted: &Wanted,
     number: u16,
@@ -98,7 +104,11 @@ fn each(
             one(&message);
         }
     }
-    Ok(())
+    // All of one generation, or none of it.
+    match generation.replace(dump.generation()) {
+        Some(before) if before != dump.generation() => Err(Error::Interrupted),
+        _ => Ok(()),
+    }
 }
 
 impl Listing {

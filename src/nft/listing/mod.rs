@@ -18,7 +18,8 @@ use crate::error::RequestError;
 use crate::nft::action::ReadNft;
 use crate::nft::change::of_transport;
 use crate::nft::firewall::Firewall;
-use crate::nft::transport::{Error, Link, get};
+use crate::nft::transport::dump::Dump;
+use crate::nft::transport::{Error, Link};
 use crate::policy::permit::Permit;
 use crate::sys::capset;
 use crate::wire::atoms::{self, Atom};
@@ -50,8 +51,6 @@ pub struct Listing {
 /// What is read next.
 #[derive(Debug)]
 enum Stage {
-    /// Nothing was read yet.
-    Begin,
     /// Tables, chains, named objects, headers of sets.
     Headers,
     /// Elements of the n-th set.
@@ -72,7 +71,7 @@ impl Listing {
             permit,
             wanted,
             form,
-            stage: Stage::Begin,
+            stage: Stage::Headers,
             known: Known::default(),
             ready: VecDeque::new(),
             rows: 0,
@@ -156,7 +155,7 @@ impl Listing {
 
     fn restart(&mut self) {
         self.tries = self.tries.saturating_add(1);
-        self.stage = Stage::Begin;
+        self.stage = Stage::Headers;
         self.known = Known::default();
         self.ready.clear();
     }
@@ -164,14 +163,9 @@ impl Listing {
     /// Reads one part: a kind of headers, a set, a datagram of rules.
     fn step(&mut self, link: &mut Link, chunk: &mut Chunk) -> Result<(), Error> {
         match std::mem::replace(&mut self.stage, Stage::End) {
-            Stage::Begin => {
-                self.generation = get::generation(link)?;
-                self.stage = Stage::Headers;
-                Ok(())
-            }
             Stage::Headers => {
-                self.known = headers::read(link, &self.wanted)?;
-                self.same(link)?;
+                let (generation, known) = headers::read(link, &self.wanted)?;
+                (self.generation, self.known) = (generation.unwrap_or(0), known);
                 self.show_headers();
                 self.stage = Stage::Sets(sets::Reading::default());
                 Ok(())
@@ -179,7 +173,6 @@ impl Listing {
             Stage::Sets(reading) => self.sets(link, reading),
             Stage::Rules(reading) => self.rules(link, chunk, reading),
             Stage::Close => {
-                self.same(link)?;
                 if self.form == Form::Text {
                     self.text(if self.rows == 0 { b"{\"nftables\": []}" } else { b"]}" });
                 }
@@ -189,9 +182,9 @@ impl Listing {
         }
     }
 
-    /// Whether it is still the same ruleset.
-    fn same(&self, link: &mut Link) -> Result<(), Error> {
-        if get::generation(link)? == self.generation { Ok(()) } else { Err(Error::Interrupted) }
+    /// Whether a dump is of the same ruleset as those before it. Each dump knows by itself whether it is of one.
+    fn same(&self, dump: &Dump) -> Result<(), Error> {
+        if dump.generation() == self.generation { Ok(()) } else { Err(Error::Interrupted) }
     }
 
     /// Adds a row: `write` writes the object.

@@ -37,6 +37,10 @@ impl Listing {
                 started => started?,
             },
         };
+        if self.generation == 0 {
+            self.generation = dump.generation();
+        }
+        self.same(&dump)?;
         let known = std::mem::take(&mut self.known);
         // The table of the last rule: most rules are of the same one.
         let mut table: Option<TableRef> = None;

@@ -43,6 +43,7 @@ impl Listing {
             Some(dump) => dump,
             None => start(link, &set)?,
         };
+        self.same(&dump)?;
         if let Some(messages) = dump.next(link)? {
             let found = messages.flat_map(|m| element::elements(m.body)).map(|attr| element::decode(&attr).0);
             reading.waiting.extend(found);

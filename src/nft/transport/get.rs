@@ -63,7 +63,16 @@ pub fn point(
 /// # Errors
 /// As [`point`].
 pub fn generation(link: &mut Link) -> Result<u32, Error> {
-    let answer = point(link, GETGEN, 0, |_| {})?;
-    let found = answer.messages().find_map(|message| find(message.body, GEN_ID)?.be32());
-    found.ok_or(Error::Malformed)
+    // One message, always: to be told that it was the last would be one datagram more.
+    let seq = link.ask(GETGEN, 0, 0, |_| {})?;
+    loop {
+        let length = link.take()?;
+        let answer = link.taken(length).find(|message| message.seq == seq);
+        if let Some(message) = answer {
+            if let Some(ack) = Ack::of(&message) {
+                return Err(Error::Refused(Refusal::of(&ack)));
+            }
+            return find(message.body, GEN_ID).and_then(|id| id.be32()).ok_or(Error::Malformed);
+        }
+    }
 }
