@@ -69,8 +69,20 @@ pub fn parse_with(names: &dyn Names, part: Part, value: &Expr) -> Result<Data, B
     }
 }
 
-/// The number that a constant stands for.
+/// The number that a constant stands for, below what its type can mean: a field could be wider than that.
 fn leaf_number(names: &dyn Names, part: Part, leaf: &Expr) -> Result<u128, BadValue> {
+    let max = match part.ty {
+        Type::Ipv4Addr | Type::IfaceIndex => u64::from(u32::MAX),
+        Type::Time | Type::TimeDate | Type::TimeHour => u64::MAX,
+        _ => return any_number(names, part, leaf),
+    };
+    any_number(names, part, leaf).and_then(|number| match number <= max.into() {
+        true => Ok(number),
+        false => Err(BadValue::TooLarge { max }),
+    })
+}
+
+fn any_number(names: &dyn Names, part: Part, leaf: &Expr) -> Result<u128, BadValue> {
     match (part.ty, leaf) {
         (Type::Boolean, Expr::Bool(value)) => Ok(u128::from(*value)),
         (Type::Time, _) => time::parse_span(leaf),
@@ -148,8 +160,9 @@ pub fn format_with(names: &dyn Names, part: Part, bytes: &[u8]) -> Option<Expr> 
 
 fn format_number(names: &dyn Names, ty: Type, number: u128) -> Option<Expr> {
     let Ok(short) = u64::try_from(number) else {
-        let is_number = !matches!(ty, Type::Ipv4Addr | Type::Time | Type::TimeDate | Type::TimeHour);
-        return is_number.then(|| number::long(number));
+        let is_short =
+            matches!(ty, Type::Ipv4Addr | Type::IfaceIndex | Type::Time | Type::TimeDate | Type::TimeHour);
+        return (!is_short).then(|| number::long(number));
     };
     Some(match ty {
         Type::Ipv4Addr => address::format_v4(short)?,

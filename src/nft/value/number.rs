@@ -45,12 +45,14 @@ pub(super) fn to_bytes(part: Part, number: u128) -> Result<Data, BadValue> {
     if !fits(part, number) {
         return Err(BadValue::TooLarge { max: largest(part.bits) });
     }
+    let too_wide = BadValue::Expected("a type of at most 128 bits");
     let mut bytes = number.to_be_bytes();
-    let used = bytes.len().checked_sub(width(part)).and_then(|from| bytes.get_mut(from..)).unwrap_or(&mut []);
+    let from = bytes.len().checked_sub(width(part)).ok_or(too_wide.clone())?;
+    let used = bytes.get_mut(from..).ok_or(too_wide.clone())?;
     if part.order == Order::Host && cfg!(target_endian = "little") {
         used.reverse();
     }
-    Data::new(used).ok_or(BadValue::Expected("a shorter value"))
+    Data::new(used).ok_or(too_wide)
 }
 
 /// What the register has; nothing where bits are set beyond those that count.

@@ -174,6 +174,9 @@ fn labels_are_bits_by_their_number() {
     assert!(
         matches!(parse(part, &text("web")), Err(BadValue::Expected(why)) if why.contains("not resolved"))
     );
+    // A set could be declared so; no bytes at all would be the key of all elements.
+    let wide = Part { bits: 200, ..part };
+    assert_eq!(parse(wide, &Expr::Int(1)), Err(BadValue::Expected("a type of at most 128 bits")));
     let every: Vec<Expr> = (0..128).map(Expr::Int).collect();
     assert_eq!(parse(part, &or(&every)).unwrap().bytes(), [255; 16]);
     assert_eq!(parse(part, &format(part, &[255; 16])).unwrap().bytes(), [255; 16]);
@@ -348,6 +351,10 @@ fn numbers_beyond_the_field_are_refused() {
     assert_eq!(number(Type::InetService, &Expr::Int(65_536)), Err(BadValue::TooLarge { max: 65_535 }));
     assert_eq!(number(Type::Dscp, &text("64")), Err(BadValue::TooLarge { max: 63 }));
     assert_eq!(number(Type::Boolean, &Expr::Int(2)), Err(BadValue::TooLarge { max: 1 }));
+    let wide = Part { ty: Type::TimeDate, bits: 128, order: Order::Host };
+    assert_eq!(parse(wide, &Expr::Int(u64::MAX)), Err(BadValue::TooLarge { max: u64::MAX }));
+    let wide = Part { ty: Type::Ipv4Addr, ..wide };
+    assert_eq!(parse(wide, &Expr::Int(1 << 32)), Err(BadValue::TooLarge { max: u32::MAX.into() }));
     // Bits that do not count are not left out when they are there.
     assert_eq!(format_with(&Loopback, part(12), &[0x10, 0]), None);
     assert_eq!(format_with(&Loopback, part(12), &[0x0f, 0xff]), Some(Expr::Int(4095)));
