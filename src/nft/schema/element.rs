@@ -120,14 +120,22 @@ pub(super) fn write(elem: &Elem, w: &mut Writer) {
     }
 }
 
-/// Whether each can be a key of its own, as the schema has them: a map whose key stands twice is not a term.
+/// Whether each can be a key of its own, as nft has them. A map whose key stands twice is not a term, and its keys have no order:
+/// they are read in this one, and the kernel takes an element only if its statements are in the order of its set's.
 fn distinct(statements: &[Statement]) -> bool {
-    let kind = std::mem::discriminant::<Statement>;
-    statements.iter().all(state::is_kept)
-        && statements
-            .iter()
-            .enumerate()
-            .all(|(n, one)| statements.iter().take(n).all(|other| kind(one) != kind(other)))
+    let rank = |statement: &Statement| match statement {
+        Statement::Counter(_) => Some(1),
+        Statement::Limit(_) => Some(2),
+        Statement::Quota(_) => Some(3),
+        Statement::Last(_) => Some(4),
+        Statement::CtCount(..) => Some(5),
+        _ => None,
+    };
+    let mut last = Some(0);
+    statements.iter().all(|statement| {
+        let before = std::mem::replace(&mut last, rank(statement));
+        last.is_some() && before < last
+    })
 }
 
 /// Writes elements of a set as an object of their own: `element`.
