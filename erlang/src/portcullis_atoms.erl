@@ -27,14 +27,16 @@ refused() ->
      file_owner, file_links, file_acl, directory_writable, policy_file, capability_missing, hardening_failed].
 
 errors() ->
-    [timeout, overloaded, cancelled, esrch, denied_by_policy, not_permitted, unsupported, posix, bad_request, bad_frame,
+    [stale, busy, nft, unknown_outcome, timeout, overloaded, cancelled, esrch, denied_by_policy, not_permitted, unsupported, posix, bad_request, bad_frame,
      unknown_key, missing, duplicate, empty, in_flight, expected, range, too_many, unknown_column, not_comparable,
      request, integer, atom, binary, list, tuple, map, pid, condition, args,
      version, truncated, trailing_bytes, tag, too_deep, too_many_terms, too_many_pairs, length, float, improper_list,
      frame_too_long].
 
 operations() ->
-    [info, args, requests, errors, bad_frames, rows, in_flight, uptime,
+    [nft_apply, nft_confirm, nft_rollback, nft_list, nft_json, ban, unban, banned, commands, confirm, confirmed, check, generation, ref,
+     by, change, changed, interface, netfilter,
+     info, args, requests, errors, bad_frames, rows, in_flight, uptime,
      processes, columns, where, limit, cell_max, min, max, range, prefix,
      started, duration, vanished, denied, cut, truncated, source, procfs, true, false,
      process, pid, items, undefined, redacted,
