@@ -112,13 +112,13 @@ fn network(rules: &Rules, say: &mut Say<'_>) {
 fn limits(rules: &Rules, say: &mut Say<'_>) {
     let l = &rules.limits;
     let sentence = format!(
-        "for each copy: {} requests/s, {} changes/s, deadline {} ms, frames {} bytes (role proc {}), {} rows, cells {} bytes, \
+        "for each copy: {} requests/s, {} changes/s, deadline {} ms, frames {} bytes in role proc and {} in role net, {} rows, cells {} bytes, \
          files closed after {} ms",
         l.requests_per_s,
         l.writes_per_s,
         l.deadline_ms,
-        l.frame_max,
         l.frame_max.min(PROC_FRAME_MAX as u64),
+        l.frame_max,
         l.rows_max,
         l.cell_max,
         l.file_idle_ms
