@@ -6,6 +6,7 @@
 #[path = "../nft_support/mod.rs"]
 mod nft_support;
 
+mod again;
 mod held;
 mod judge;
 mod made;
