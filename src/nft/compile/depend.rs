@@ -43,6 +43,14 @@ impl Rule<'_> {
         }
     }
 
+    /// The same for values that need not be there, each below its key.
+    pub(super) fn require_each(&mut self, values: &[(&'static str, Option<&Expr>)]) -> Make<()> {
+        values.iter().try_for_each(|(key, value)| match value {
+            Some(value) => self.require(value).key(key),
+            None => Ok(()),
+        })
+    }
+
     fn require_field(&mut self, field: &'static Field) -> Make<()> {
         if field.base == Base::Tunnel {
             return Err(Fault::new(Why::Unsupported("the header of a tunnel without its tunnel")));

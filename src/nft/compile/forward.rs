@@ -76,10 +76,7 @@ impl Rule<'_> {
         if is_constant(elem) {
             return expected("something that the packet or the kernel has").key("elem");
         }
-        self.require(elem).key("elem")?;
-        if let Some(data) = &dynset.data {
-            self.require(data).key("data")?;
-        }
+        self.require_each(&[("elem", Some(elem)), ("data", dynset.data.as_ref())])?;
         let unknown = || Fault::new(Why::UnknownName(dynset.set.to_vec()));
         let known = self.scope.set(&dynset.set).ok_or_else(unknown).key(word)?;
         self.begin();
@@ -92,17 +89,8 @@ impl Rule<'_> {
             (None, Some(_)) => return expected("a set, not a map").key(word),
             (Some(_), _) => return expected("a map to values").key(word),
         };
-        let mut exprs: Vec<KExpr<'static>> = Vec::new();
         let kept = around.map_or(&[][..], |elem| elem.statements.as_slice());
-        for (n, statement) in kept.iter().chain(&dynset.statements).enumerate() {
-            let expression = stateful::expression(statement).map(owned);
-            exprs.push(
-                expression
-                    .ok_or_else(|| Fault::new(Why::Unsupported("this statement")))
-                    .nth(n)
-                    .key("stmt")?,
-            );
-        }
+        let exprs = kept_with(kept.iter().chain(&dynset.statements)).key("stmt")?;
         self.emit(KExpr::Dynset {
             set: dynset.set.clone(),
             set_id: None,
@@ -196,31 +184,31 @@ impl Rule<'_> {
         Ok(())
     }
 
-    pub(super) fn tproxy(&mut self, tproxy: &Tproxy) -> Make<()> {
+    fn tproxy_family(&self, tproxy: &Tproxy) -> Make<Option<Family>> {
         let own = self.family();
         let known = match &self.context.network {
             Known::Is(known) if own == Family::Inet => Family::named(known.name.as_bytes()),
             _ => None,
         };
-        let family = match (own, tproxy.family) {
+        match (own, tproxy.family) {
             (Family::Ip | Family::Ip6, Some(other)) if other != own => {
-                return Err(Fault::new(Why::Excludes(own.name()))).key("family");
+                Err(Fault::new(Why::Excludes(own.name()))).key("family")
             }
-            (Family::Ip | Family::Ip6, _) => Some(own),
+            (Family::Ip | Family::Ip6, _) => Ok(Some(own)),
             (Family::Inet, given) => match (given, known) {
                 (Some(given), Some(known)) if given != known => {
-                    return Err(Fault::new(Why::Excludes(known.name()))).key("family");
+                    Err(Fault::new(Why::Excludes(known.name()))).key("family")
                 }
-                (given, known) => given.or(known),
+                (given, known) => Ok(given.or(known)),
             },
-            _ => return Err(Fault::new(Why::Excludes(own.name()))),
-        };
-        self.has_ports()?;
-        for (key, expr) in [("addr", &tproxy.addr), ("port", &tproxy.port)] {
-            if let Some(expr) = expr {
-                self.require(expr).key(key)?;
-            }
+            _ => Err(Fault::new(Why::Excludes(own.name()))),
         }
+    }
+
+    pub(super) fn tproxy(&mut self, tproxy: &Tproxy) -> Make<()> {
+        let family = self.tproxy_family(tproxy)?;
+        self.has_ports()?;
+        self.require_each(&[("addr", tproxy.addr.as_ref()), ("port", tproxy.port.as_ref())])?;
         self.begin();
         let mut addr = None;
         if let Some(expr) = &tproxy.addr {
@@ -248,11 +236,7 @@ impl Rule<'_> {
             (Family::Netdev, ..) => return expected("a device alone"),
             (_, addr, dev) => (addr, dev),
         };
-        for (key, expr) in [("addr", addr), ("dev", dev)] {
-            if let Some(expr) = expr {
-                self.require(expr).key(key)?;
-            }
-        }
+        self.require_each(&[("addr", addr), ("dev", dev)])?;
         self.begin();
         let mut registers = (None, None);
         if let Some(expr) = addr {
@@ -275,10 +259,7 @@ impl Rule<'_> {
         if self.family() != Family::Netdev {
             return Err(Fault::new(Why::Excludes(self.family().name())));
         }
-        self.require(dev).key("dev")?;
-        if let Some((_, addr)) = to {
-            self.require(addr).key("addr")?;
-        }
+        self.require_each(&[("dev", Some(dev)), ("addr", to.map(|(_, addr)| addr))])?;
         self.begin();
         let slot = self.register()?;
         self.assign(dev, INDEX, slot).key("dev")?;
@@ -292,6 +273,15 @@ impl Rule<'_> {
         self.act();
         Ok(())
     }
+}
+
+/// What is kept with an element.
+fn kept_with<'s>(statements: impl Iterator<Item = &'s Statement>) -> Make<Vec<KExpr<'static>>> {
+    let one = |(n, statement)| {
+        let expression = stateful::expression(statement).map(owned);
+        expression.ok_or_else(|| Fault::new(Why::Unsupported("this statement"))).nth(n)
+    };
+    statements.enumerate().map(one).collect()
 }
 
 /// The expression of a statement that keeps a state holds nothing of it but numbers, or it is kept as bytes.

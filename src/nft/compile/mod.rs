@@ -24,7 +24,7 @@ use std::borrow::Cow;
 
 use crate::error::{Step, Why};
 use crate::nft::kernel::{Immediate, KExpr, VERDICT};
-use crate::nft::model::{Family, RawElement, Set, Statement, Verdict};
+use crate::nft::model::{Family, NatKind, ObjectKind, RawElement, Set, Statement, Verdict};
 use crate::nft::object::element::verdict_code;
 use crate::nft::value::{Loopback, Names};
 
@@ -113,12 +113,9 @@ fn add(rule: &mut Rule<'_>, statement: &Statement) -> Make<()> {
     match statement {
         Statement::Match(matching) => rule.matching(matching).key("match"),
         Statement::Verdict(verdict) => {
-            rule.begin();
             let (code, chain) = verdict_code(verdict);
             let data = Immediate::Verdict(code, chain.map(|chain| Cow::Owned(chain.to_vec())));
-            rule.emit(KExpr::Immediate { dreg: VERDICT, data });
-            rule.act();
-            Ok(())
+            alone(rule, KExpr::Immediate { dreg: VERDICT, data })
         }
         Statement::Vmap(key, data) => rule.verdict_map(key, data).key("vmap"),
         Statement::Counter(_) => rule.state(statement).key("counter"),
@@ -131,12 +128,7 @@ fn add(rule: &mut Rule<'_>, statement: &Statement) -> Make<()> {
         Statement::Reject(reject) => rule.reject(reject).key("reject"),
         Statement::Nat(nat) => rule.nat(nat).key(nat_word(nat.kind)),
         Statement::Mangle(target, value) => rule.mangle(target, value).key("mangle"),
-        Statement::Notrack => {
-            rule.begin();
-            rule.emit(KExpr::Notrack);
-            rule.act();
-            Ok(())
-        }
+        Statement::Notrack => alone(rule, KExpr::Notrack),
         Statement::Reset(option) => rule.reset(option).key("reset"),
         Statement::Dynset(dynset) => {
             rule.dynset(dynset).key(if dynset.data.is_some() { "map" } else { "set" })
@@ -147,16 +139,20 @@ fn add(rule: &mut Rule<'_>, statement: &Statement) -> Make<()> {
         Statement::Dup(addr, dev) => rule.dup(addr.as_ref(), dev.as_ref()).key("dup"),
         Statement::Fwd(dev, to) => rule.fwd(dev, to.as_ref()).key("fwd"),
         Statement::Synproxy(mss, wscale, flags) => {
-            rule.begin();
-            rule.emit(KExpr::Synproxy { mss: *mss, wscale: *wscale, flags: *flags });
-            rule.act();
-            Ok(())
+            alone(rule, KExpr::Synproxy { mss: *mss, wscale: *wscale, flags: *flags })
         }
     }
 }
 
-fn nat_word(kind: crate::nft::model::NatKind) -> &'static str {
-    use crate::nft::model::NatKind;
+/// A statement that is one expression.
+fn alone(rule: &mut Rule<'_>, expression: KExpr<'static>) -> Make<()> {
+    rule.begin();
+    rule.emit(expression);
+    rule.act();
+    Ok(())
+}
+
+fn nat_word(kind: NatKind) -> &'static str {
     match kind {
         NatKind::Snat => "snat",
         NatKind::Dnat => "dnat",
@@ -165,8 +161,7 @@ fn nat_word(kind: crate::nft::model::NatKind) -> &'static str {
     }
 }
 
-fn object_word(kind: crate::nft::model::ObjectKind) -> &'static str {
-    use crate::nft::model::ObjectKind;
+fn object_word(kind: ObjectKind) -> &'static str {
     match kind {
         ObjectKind::Counter => "counter",
         ObjectKind::Quota => "quota",

@@ -35,11 +35,7 @@ pub(super) fn address(family: Family) -> Make<Part> {
 impl Rule<'_> {
     pub(super) fn nat(&mut self, nat: &Nat) -> Make<()> {
         let family = self.nat_family(nat)?;
-        for (key, expr) in [("addr", &nat.addr), ("port", &nat.port)] {
-            if let Some(expr) = expr {
-                self.require(expr).key(key)?;
-            }
-        }
+        self.require_each(&[("addr", nat.addr.as_ref()), ("port", nat.port.as_ref())])?;
         self.begin();
         let (mut addr, mut proto) = (Range::default(), Range::default());
         if let Some(expr) = &nat.addr {
@@ -60,25 +56,7 @@ impl Rule<'_> {
         if proto != Range::default() {
             self.has_ports().key("port")?;
         }
-        let mut flags = nat.flags;
-        if proto.min.is_some() {
-            flags |= PROTO_SPECIFIED;
-        }
-        if nat.type_flags & nat_type::PREFIX != 0 {
-            flags |= NETMAP;
-        }
-        let some = |flags| (flags != 0).then_some(flags);
-        let translation = |kind| {
-            let flags = if addr.min.is_some() { flags | MAP_IPS } else { flags };
-            KExpr::Nat { kind, family: u32::from(family.number()), addr, proto, flags: some(flags) }
-        };
-        let expression = match nat.kind {
-            NatKind::Snat => translation(SNAT),
-            NatKind::Dnat => translation(DNAT),
-            NatKind::Masquerade => KExpr::Masq { proto, flags: some(flags) },
-            NatKind::Redirect => KExpr::Redir { proto, flags: some(flags) },
-        };
-        self.emit(expression);
+        self.emit(translation(nat, family, addr, proto));
         self.act();
         Ok(())
     }
@@ -158,6 +136,28 @@ impl Rule<'_> {
         };
         self.emit(found.lookup(Some(reg(slot)), false));
         Ok(side_by_side(slot, slots(load::size(part.bits / 8)), concat, ranges))
+    }
+}
+
+/// The expression, with the flags as the kernel lists them.
+fn translation(nat: &Nat, family: Family, addr: Range, proto: Range) -> KExpr<'static> {
+    let mut flags = nat.flags;
+    if proto.min.is_some() {
+        flags |= PROTO_SPECIFIED;
+    }
+    if nat.type_flags & nat_type::PREFIX != 0 {
+        flags |= NETMAP;
+    }
+    let some = |flags| (flags != 0).then_some(flags);
+    let of = |kind| {
+        let flags = if addr.min.is_some() { flags | MAP_IPS } else { flags };
+        KExpr::Nat { kind, family: u32::from(family.number()), addr, proto, flags: some(flags) }
+    };
+    match nat.kind {
+        NatKind::Snat => of(SNAT),
+        NatKind::Dnat => of(DNAT),
+        NatKind::Masquerade => KExpr::Masq { proto, flags: some(flags) },
+        NatKind::Redirect => KExpr::Redir { proto, flags: some(flags) },
     }
 }
 

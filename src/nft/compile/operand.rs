@@ -214,8 +214,7 @@ impl Rule<'_> {
     /// A value for something that has a type.
     pub(super) fn assign(&mut self, value: &Expr, target: Part, slot: Slot) -> Make<()> {
         if !is_constant(value) && !matches!(value, Expr::Map(_)) {
-            let (inner, _) = innermost(value);
-            let source = self.part(inner)?;
+            let source = self.part(innermost(value))?;
             if !assignable(target, source) {
                 return expected(target.ty.name());
             }
@@ -224,14 +223,13 @@ impl Rule<'_> {
     }
 }
 
-fn innermost(mut expr: &Expr) -> (&Expr, u32) {
-    let mut depth = 0;
+/// What decides of which kind a calculated value is.
+fn innermost(mut expr: &Expr) -> &Expr {
     while let Expr::Binop(_, sides) = expr {
         let [left, right] = &**sides;
         expr = if is_constant(left) { right } else { left };
-        depth += 1;
     }
-    (expr, depth)
+    expr
 }
 
 /// All bytes of a window as one number.

@@ -8,7 +8,8 @@ use super::operand::{Bits, with_constant};
 use super::rule::{Rule, Slot, Unit, data, reg};
 use super::set;
 use crate::nft::kernel::{BitOp, Cmp, KExpr};
-use crate::nft::model::{Binop, Expr, Match, Order, Part, Relation, Type};
+use crate::nft::model::{Binop, Expr, Family, Match, Order, Part, Relation, Type};
+use crate::nft::tables::chain::META_PROTOCOL;
 
 /// The whole of a window's bytes as one number.
 fn whole(window: &Window) -> Part {
@@ -49,8 +50,6 @@ impl Rule<'_> {
 
     /// Whether the family says it already: nft leaves `meta protocol ip` out of a table of that family.
     fn is_known(&self, op: Relation, left: &Expr, right: &Expr) -> bool {
-        use crate::nft::model::Family;
-        use crate::nft::tables::chain::META_PROTOCOL;
         let own: u128 = match self.family() {
             Family::Ip => 0x0800,
             Family::Ip6 => 0x86dd,

@@ -113,6 +113,9 @@ pub(super) fn data_shape(elements: &[Expr]) -> (bool, bool) {
     (concat, ranges)
 }
 
+/// Intervals with their elements, and where they stood in the request.
+type Ordered = Vec<(Interval, RawElement, usize)>;
+
 impl Rule<'_> {
     /// Adds a set: its name and number for those who look into it.
     pub(super) fn add_set(&mut self, mut set: Set, elements: Vec<RawElement>) -> (Name<'static>, u32) {
@@ -217,8 +220,14 @@ impl Rule<'_> {
         }
     }
 
-    /// Beginnings and ends, in order: those that touch are one where nothing keeps them apart.
-    fn halves(&self, keys: &Keys, elements: &[Expr], data: Option<&MapData>) -> Make<Vec<RawElement>> {
+    /// The intervals in order, each with its element and its place in the request, and the elements that are none. Those that
+    /// touch are one where nothing keeps them apart.
+    fn intervals_of(
+        &self,
+        keys: &Keys,
+        elements: &[Expr],
+        data: Option<&MapData>,
+    ) -> Make<(Ordered, Vec<RawElement>)> {
         let (mut all, mut rest) = (Vec::with_capacity(elements.len()), Vec::new());
         for (n, element) in elements.iter().enumerate() {
             let (elem, key, mapped) = parts_of(element);
@@ -230,12 +239,17 @@ impl Rule<'_> {
                 all.push((self.interval(keys, key).nth(n)?, raw, n));
             }
         }
-        let bare = |raw: &RawElement| *raw == RawElement::default();
-        if all.iter().all(|(_, raw, _)| bare(raw)) {
+        if all.iter().all(|(_, raw, _)| *raw == RawElement::default()) {
             let merged = intervals::merged(all.iter().map(|(interval, ..)| *interval).collect());
             all = merged.into_iter().map(|interval| (interval, RawElement::default(), 0)).collect();
         }
         all.sort_by_key(|(interval, ..)| *interval);
+        Ok((all, rest))
+    }
+
+    /// Beginnings and ends.
+    fn halves(&self, keys: &Keys, elements: &[Expr], data: Option<&MapData>) -> Make<Vec<RawElement>> {
+        let (all, mut rest) = self.intervals_of(keys, elements, data)?;
         let mut made = Vec::with_capacity(all.len().saturating_mul(2).saturating_add(1));
         let len = key_bytes(keys);
         let end = |number: u128| -> Option<RawElement> {
