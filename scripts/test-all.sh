@@ -265,7 +265,7 @@ fuzz_steps() {
 }
 
 main() {
-    full=no as_options='' fuzz_seconds=60 cargo_limit=900 more_cases=''
+    full=no as_options='' fuzz_seconds=60 cargo_limit=1800 more_cases=''
     case ${1:-} in
     '') ;;
     --full) full=yes fuzz_seconds=900 cargo_limit=3600 more_cases='WIRE_MUTATIONS=100000000 PORT_MUTATIONS=100000000' ;;
