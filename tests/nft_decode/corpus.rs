@@ -1,25 +1,45 @@
-//! Every rule of the corpus that nft and the kernel take: what the kernel then holds is lifted, and compared with what nft
-//! lists. `NFT_DECODE=1` prints the differences, `NFT_DECODE=inet-tcp` those of one file.
+//! Every rule of the corpus that nft and the kernel take: what the kernel then holds is lifted, compared with what nft lists, and
+//! compiled again. And every rule that compiles, without nft between, since the installed nft is older than the corpus.
+//! `NFT_DECODE=1` prints the differences, `NFT_DECODE=inet-tcp` those of one file.
 
 use portcullis::netlink::attr::Attrs;
 use portcullis::nft::kernel::{self, KExpr};
 use portcullis::nft::lift;
 use portcullis::nft::model::{Family, Statement};
 
+use crate::again;
 use crate::json::shown;
 use crate::nft_support::corpus::{File, Rule, Table};
 use crate::nft_support::{corpus, network, nft, raw};
 use crate::sets;
 
-/// What became of the rules of a file.
+/// What became of rules.
 #[derive(Clone, Copy, Default)]
 struct Count {
-    /// Taken by nft and the kernel.
+    /// Taken by nft and the kernel, or compiled.
     taken: usize,
     /// Of them listed as nft lists them.
     same: usize,
     /// Of them with an opaque expression.
     opaque: usize,
+    /// Of them compiled to what was there.
+    again: usize,
+}
+
+impl Count {
+    fn add(&mut self, other: Self) {
+        self.taken += other.taken;
+        self.same += other.same;
+        self.opaque += other.opaque;
+        self.again += other.again;
+    }
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { taken, same, opaque, again } = self;
+        write!(f, "{same:4} of {taken:4} listed alike, {again:4} compile again, {opaque:3} opaque")
+    }
 }
 
 fn wanted(name: &str) -> Option<bool> {
@@ -30,23 +50,58 @@ fn wanted(name: &str) -> Option<bool> {
     }
 }
 
-/// Adds the rule alone to the chain, and lifts what the kernel then has. Nothing if it is not taken.
-fn lifted(
-    netlink: &raw::Netlink,
-    table: &Table,
-    rule: &Rule,
-) -> Option<(Vec<Statement>, Vec<(String, Vec<u8>)>)> {
-    let chain = table.chains.first()?;
-    let place = format!("{} {} {chain}", table.family, table.name);
-    nft(&format!("flush chain {place}\nadd rule {place} {}", rule.text)).ok()?;
-    let family = raw::family(&table.family);
-    let rules = netlink.rules(family, &table.name);
-    let (_, list) = rules.iter().find(|(name, _)| name == chain)?;
-    let mut expressions: Vec<KExpr<'_>> = Vec::new();
-    kernel::decode(Attrs::new(list), &mut expressions);
-    let held = sets::held(netlink, family, &table.name);
-    let family = Family::numbered(family).unwrap();
-    Some((lift::statements(&expressions, family, &held), raw::expressions(list)))
+/// Where a rule is.
+struct Place<'p> {
+    file: &'p str,
+    table: &'p Table,
+    family: Family,
+    netlink: &'p raw::Netlink,
+    print: bool,
+}
+
+/// A rule as it was lifted, and the expressions before and after.
+type Lifted = (Vec<Statement>, Vec<(String, Vec<String>)>, Vec<(String, Vec<String>)>);
+
+impl Place<'_> {
+    /// Adds the rule alone to the chain, and lifts what the kernel then has. Nothing if it is not taken.
+    fn through_kernel(&self, rule: &Rule) -> Option<Lifted> {
+        let Table { family, name, chains, .. } = self.table;
+        let chain = chains.first()?;
+        let place = format!("{family} {name} {chain}");
+        nft(&format!("flush chain {place}\nadd rule {place} {}", rule.text)).ok()?;
+        let rules = self.netlink.rules(self.family.number(), name);
+        let (_, list) = rules.iter().find(|(of, _)| of == chain)?;
+        let mut expressions: Vec<KExpr<'_>> = Vec::new();
+        kernel::decode(Attrs::new(list), &mut expressions);
+        let held = sets::held(self.netlink, self.family.number(), name);
+        let lifted = lift::statements(&expressions, self.family, &held);
+        let table = again::Table { family: self.family, held: &held };
+        let after = again::compiled(&lifted, &table).unwrap_or_else(|fault| vec![(fault, Vec::new())]);
+        Some((lifted, again::there(&expressions, &held), after))
+    }
+
+    fn without_nft(&self, rule: &Rule) -> Option<Lifted> {
+        let held = sets::held(self.netlink, self.family.number(), &self.table.name);
+        again::without_kernel(&rule.json, self.family, &held)
+    }
+
+    fn judge(&self, rule: &Rule, way: &str, lifted: Option<Lifted>) -> Count {
+        let Some((statements, before, after)) = lifted else { return Count::default() };
+        let opaque = statements.iter().any(|s| matches!(s, Statement::Opaque(_)));
+        let mut shown = shown(&statements);
+        stateless(&mut shown);
+        let (same, again) = (shown == rule.listed, before == after);
+        if self.print && !(same && again) {
+            println!("--- {way} {} {} | {}", self.file, self.table.family, rule.text);
+            println!("  nft:  {}", rule.listed);
+            println!("  ours: {shown}");
+            println!("  there: {before:?}");
+            if !again {
+                println!("  again: {after:?}");
+            }
+        }
+        Count { taken: 1, same: same.into(), opaque: opaque.into(), again: again.into() }
+    }
 }
 
 /// The corpus was listed without what changes as packets pass.
@@ -58,42 +113,29 @@ fn stateless(statements: &mut serde_json::Value) {
     }
 }
 
-fn check(file: &File, print: bool) -> Count {
-    let mut count = Count::default();
+fn check(file: &File, print: bool) -> [Count; 2] {
+    let mut counts = [Count::default(); 2];
     for table in &file.tables {
-        if let Err(why) = nft(&table.setup.join("\n")) {
+        if nft(&table.setup.join("\n")).is_err() {
             // One at a time: what this nft does not know is left out.
             let _ = nft(&format!("delete table {} {}", table.family, table.name));
-            let refused = table.setup.iter().filter(|line| nft(line).is_err()).count();
+            let refused: Vec<&String> = table.setup.iter().filter(|line| nft(line).is_err()).collect();
             if print {
-                println!("{}: {refused} of {} set-up commands refused: {why}", file.name, table.setup.len());
+                println!("{}: refused: {refused:?}", file.name);
             }
         }
-        let netlink = raw::Netlink::open();
+        let family = Family::named(table.family.as_bytes()).unwrap();
+        let place = Place { file: &file.name, table, family, netlink: &raw::Netlink::open(), print };
         for rule in file.rules.iter().filter(|rule| rule.ok) {
-            let Some((statements, bytes)) = lifted(&netlink, table, rule) else { continue };
-            count.taken += 1;
-            let opaque = statements.iter().any(|s| matches!(s, Statement::Opaque(_)));
-            count.opaque += usize::from(opaque);
-            let mut shown = shown(&statements);
-            stateless(&mut shown);
-            let same = shown == rule.listed;
-            count.same += usize::from(same);
-            if print && !same {
-                println!("--- {} {} | {}", file.name, table.family, rule.text);
-                println!("  nft:  {}", rule.listed);
-                println!("  ours: {shown}");
-                for (name, data) in bytes {
-                    println!(
-                        "        {name} {}",
-                        data.iter().map(|b| format!("{b:02x}")).collect::<String>()
-                    );
-                }
+            let through = place.through_kernel(rule);
+            counts[0].add(place.judge(rule, "kernel", through));
+            if rule.bytecode_of(&table.family).is_some() {
+                counts[1].add(place.judge(rule, "compiled", place.without_nft(rule)));
             }
         }
         let _ = nft(&format!("delete table {} {}", table.family, table.name));
     }
-    count
+    counts
 }
 
 #[test]
@@ -109,13 +151,17 @@ fn rules_are_listed_as_nft_lists_them() {
         counts
     });
     let Some(counts) = counts else { return };
-    let mut sum = Count::default();
-    for (name, count) in &counts {
-        println!("{name:24} {:4} of {:4}, {:3} opaque", count.same, count.taken, count.opaque);
-        sum.taken += count.taken;
-        sum.same += count.same;
-        sum.opaque += count.opaque;
+    let mut sums = [Count::default(); 2];
+    for (name, both) in &counts {
+        println!("{name:18} {}", both[0]);
+        println!("{:18} {}", "", both[1]);
+        for (sum, count) in sums.iter_mut().zip(both) {
+            sum.add(*count);
+        }
     }
-    println!("{:24} {:4} of {:4}, {:3} opaque", "all", sum.same, sum.taken, sum.opaque);
-    assert!(sum.same * 100 >= sum.taken * 90, "{} of {}", sum.same, sum.taken);
+    println!("{:18} {}\n{:18} {}", "through the kernel", sums[0], "compiled", sums[1]);
+    for sum in sums {
+        assert!(sum.same * 100 >= sum.taken * 90, "listed: {sum}");
+        assert!(sum.again * 100 >= sum.taken * 95, "compiled again: {sum}");
+    }
 }

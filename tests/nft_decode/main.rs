@@ -5,9 +5,12 @@
 #[path = "../nft_support/mod.rs"]
 mod nft_support;
 
+mod again;
 mod corpus;
+mod hostile;
 mod json;
 mod sets;
+mod speed;
 
 use nft_support::{network, nft, nft_list, raw};
 

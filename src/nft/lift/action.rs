@@ -5,9 +5,8 @@ use super::context::{Dependencies, Dependency, Layer};
 use super::element::Target;
 use super::{Lift, only};
 use crate::nft::kernel::{Immediate, KExpr, VERDICT};
-use crate::nft::model::{
-    Counter, Expr, Family, IcmpKind, Limit, Log, MapData, ObjectKind, Quota, Reject, Statement, Text, Verdict,
-};
+use crate::nft::model::{Expr, Family, IcmpKind, Log, MapData, Reject, Statement, Text};
+use crate::nft::object::{element, set, stateful};
 use crate::nft::tables;
 
 /// `LOG_WARNING`: what the kernel writes with where no level is given.
@@ -19,57 +18,22 @@ fn owned(name: &[u8]) -> Text {
     Text::Owned(name.to_vec())
 }
 
-/// The verdict of that code (include/uapi/linux/netfilter/nf_tables.h, `enum nft_verdicts`).
-pub(super) fn verdict(code: i32, chain: Option<&[u8]>) -> Option<Verdict> {
-    Some(match (code, chain) {
-        (0, None) => Verdict::Drop,
-        (1, None) => Verdict::Accept,
-        (-1, None) => Verdict::Continue,
-        (-3, Some(chain)) => Verdict::Jump(owned(chain)),
-        (-4, Some(chain)) => Verdict::Goto(owned(chain)),
-        (-5, None) => Verdict::Return,
-        _ => return None,
-    })
-}
-
-fn object_kind(kind: u32) -> Option<ObjectKind> {
-    Some(match kind {
-        1 => ObjectKind::Counter,
-        2 => ObjectKind::Quota,
-        3 => ObjectKind::CtHelper,
-        4 => ObjectKind::Limit,
-        7 => ObjectKind::CtTimeout,
-        8 => ObjectKind::Secmark,
-        9 => ObjectKind::CtExpectation,
-        10 => ObjectKind::Synproxy,
-        _ => return None,
-    })
-}
+/// Seconds that the schema has words for.
+const UNITS: [u64; 5] = [1, 60, 3600, 86_400, 604_800];
 
 /// Expressions that keep something, and can be kept with elements of sets.
 pub(super) fn stateful(expression: &KExpr<'_>) -> Option<Statement> {
-    Some(match expression {
-        KExpr::Counter { bytes, packets } => Statement::Counter(Counter { packets: *packets, bytes: *bytes }),
-        KExpr::Limit { rate, unit, burst, kind: kind @ 0..=1, flags: flags @ 0..=1 } => {
-            if ![1, 60, 3600, 86_400, 604_800].contains(unit) {
-                return None;
-            }
-            Statement::Limit(Limit {
-                rate: *rate,
-                per_s: *unit,
-                burst: *burst,
-                bytes: *kind == 1,
-                over: *flags == 1,
-            })
-        }
-        // Whether it is used up follows from the numbers.
-        KExpr::Quota { bytes, consumed, flags: flags @ 0..=3 } => {
-            Statement::Quota(Quota { bytes: *bytes, used: *consumed, over: flags & 1 == 1 })
-        }
-        KExpr::Last { set, msecs } => Statement::Last(set.then_some(*msecs)),
-        KExpr::Connlimit { count, flags: flags @ 0..=1 } => Statement::CtCount(*count, *flags == 1),
+    match expression {
+        KExpr::Limit { unit, .. } if !UNITS.contains(unit) => return None,
+        KExpr::Counter { .. }
+        | KExpr::Limit { .. }
+        | KExpr::Quota { .. }
+        | KExpr::Last { .. }
+        | KExpr::Connlimit { .. } => {}
         _ => return None,
-    })
+    }
+    let statement = stateful::statement(expression);
+    (!matches!(statement, Statement::Opaque(_))).then_some(statement)
 }
 
 fn log(expression: &KExpr<'_>) -> Option<Log> {
@@ -98,13 +62,15 @@ impl Lift<'_, '_> {
     pub(super) fn act(&mut self, index: usize, expression: &KExpr<'_>) -> Option<()> {
         let statement = match expression {
             KExpr::Immediate { dreg: VERDICT, data: Immediate::Verdict(code, chain) } => {
-                Statement::Verdict(verdict(*code, chain.as_deref())?)
+                Statement::Verdict(element::verdict(*code, chain.as_deref())?)
             }
             KExpr::Log { .. } => Statement::Log(log(expression)?),
             KExpr::Notrack => Statement::Notrack,
             KExpr::Reject { kind, code } => return self.reject(index, *kind, *code),
-            KExpr::Objref { kind, name } => Statement::Object(object_kind(*kind)?, Expr::Text(owned(name))),
-            KExpr::ObjrefMap { sreg, set, .. } => return self.object_map(index, *sreg, set),
+            KExpr::Objref { kind, name } => {
+                Statement::Object(set::object_kind(*kind)?, Expr::Text(owned(name)))
+            }
+            KExpr::ObjrefMap { sreg, set: name, .. } => return self.object_map(index, *sreg, name),
             KExpr::Synproxy { mss, wscale, flags } => Statement::Synproxy(*mss, *wscale, *flags),
             KExpr::Nat { .. } | KExpr::Masq { .. } | KExpr::Redir { .. } => {
                 return self.nat(index, expression);
@@ -118,7 +84,7 @@ impl Lift<'_, '_> {
             | KExpr::CtSet { .. }
             | KExpr::ExthdrSet { .. }
             | KExpr::PayloadSet { .. } => return self.write(index, expression),
-            _ => stateful(expression)?,
+            _ => self::stateful(expression)?,
         };
         self.push(only(index), statement)
     }
@@ -151,6 +117,7 @@ impl Lift<'_, '_> {
         self.push(only(index), Statement::Reject(reject))?;
         if implied && !self.out.is_empty() {
             self.out.remove(0);
+            self.starts.copy_within(1.., 0);
             self.trail.head = None;
         }
         Some(())

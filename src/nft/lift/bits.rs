@@ -4,13 +4,16 @@
 use super::Scope;
 use super::constant;
 use super::number;
-use super::register::{Place, Selector, Shape};
+use super::register::{Masked, Place, Selector, Shape};
 use super::source;
-use crate::nft::kernel::BitOp;
+use crate::nft::kernel::{BitOp, Data};
 use crate::nft::model::{Base, Binop, Expr, Order, RawPayload, Type};
 
 /// `NFT_BITWISE_AND`, `OR` and `XOR`.
 const REGISTER_OPS: [(u32, Binop); 3] = [(3, Binop::And), (4, Binop::Or), (5, Binop::Xor)];
+
+/// Bytes of a number that can be computed with here.
+const LEN_MAX: u32 = 16;
 
 fn binop(op: Binop, left: Expr, right: Expr) -> Expr {
     Expr::Binop(op, Box::new([left, right]))
@@ -18,10 +21,14 @@ fn binop(op: Binop, left: Expr, right: Expr) -> Expr {
 
 /// A value behind a bitwise expression that computes with a constant.
 pub(super) fn bitwise(mut value: Selector, op: &BitOp, len: u32, scope: Scope<'_>) -> Option<Selector> {
+    if len == 0 || len > LEN_MAX {
+        return None;
+    }
     match op {
         BitOp::Mask(mask, xor) => {
             value = fold(value, scope)?;
-            if value.shape.shift > 0 {
+            let sizes = [mask, xor].map(|data| u32::try_from(data.bytes().len()));
+            if value.shape.shift > 0 || sizes != [Ok(len); 2] {
                 return None;
             }
             // What was a byte becomes a number of the register's width.
@@ -29,11 +36,14 @@ pub(super) fn bitwise(mut value: Selector, op: &BitOp, len: u32, scope: Scope<'_
                 value = widen(value, len)?;
             }
             let order = value.shape.order;
-            value.masked = Some((number::number(mask.bytes(), order)?, number::number(xor.bytes(), order)?));
+            let of = |data: &Data| number::number(data.bytes(), order);
+            value.masked = Some(Box::new(Masked { mask: of(mask)?, xor: of(xor)? }));
         }
         BitOp::Right(bits) => {
             value = fold(value, scope)?;
-            if value.shape.shift > 0 && value.shape.shift == *bits {
+            // The kernel shifts words of the host: what has more bytes must stand in that order.
+            let words = value.shape.len == 1 || value.shape.order == Order::Host;
+            if words && value.shape.shift > 0 && value.shape.shift == *bits {
                 value.shape.shift = 0;
             } else {
                 value = moved(value, Binop::Right, *bits, len)?;
@@ -66,6 +76,8 @@ fn moved(mut value: Selector, op: Binop, bits: u32, len: u32) -> Option<Selector
     }
     value.shape.len = len;
     value.shape.order = Order::Host;
+    // nft has no symbols for what is moved.
+    value.shape.ty = Type::Integer;
     value.place = None;
     value.expr = binop(op, value.expr, Expr::Int(u64::from(bits)));
     Some(value)
@@ -81,7 +93,7 @@ pub(super) fn combined(
 ) -> Option<Selector> {
     let (_, op) = REGISTER_OPS.into_iter().find(|(number, _)| *number == op)?;
     let (left, right) = (fold(left, scope)?, fold(right, scope)?);
-    if left.shape.shift > 0 || right.shape.shift > 0 {
+    if left.shape.shift > 0 || right.shape.shift > 0 || len > LEN_MAX {
         return None;
     }
     let shape = Shape { len, ..left.shape };
@@ -102,7 +114,8 @@ pub(super) fn turned(value: Selector, to_network: bool, scope: Scope<'_>) -> Opt
 
 /// The value with its mask said: as a field of part of the bytes that were loaded, or as an operation.
 pub(super) fn fold(mut value: Selector, scope: Scope<'_>) -> Option<Selector> {
-    let Some((mask, xor)) = value.masked.take() else { return Some(value) };
+    let Some(masked) = value.masked.take() else { return Some(value) };
+    let Masked { mask, xor } = *masked;
     if xor == 0 {
         if let Some(field) = part_of(&value, mask, scope) {
             return Some(field);

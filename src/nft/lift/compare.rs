@@ -3,7 +3,7 @@
 
 use super::constant::{self, constant};
 use super::context::{Context, Dependency};
-use super::register::{Cover, Selector, Shape};
+use super::register::{Cover, Masked, Selector, Shape};
 use super::{Lift, bits, number, only, selector};
 use crate::nft::kernel::{Cmp, Data, KExpr, Reg};
 use crate::nft::model::{Base, Expr, Match, Order, RawPayload, Relation, Statement, Type};
@@ -42,8 +42,8 @@ impl Lift<'_, '_> {
         if op == Cmp::Eq && self.split(cover, &value, data).is_some() {
             return Some(());
         }
-        let found = match value.masked {
-            Some((mask, 0)) if equal => self.masked(&value, op, mask, data)?,
+        let found = match value.masked.as_deref().copied() {
+            Some(Masked { mask, xor: 0 }) if equal => self.masked(&value, op, mask, data)?,
             None if equal => match self.short(&value, op, data) {
                 Some(found) => found,
                 None => self.plain(value, op, data)?,
@@ -82,7 +82,8 @@ impl Lift<'_, '_> {
         let right = number::number(data.bytes(), shape.order)?;
         if constant::has_prefixes(shape.ty) && right & !mask == 0 {
             let bits = mask.count_ones();
-            if mask == number::ones(bits) << (shape.bits - bits).min(127) || bits == 0 {
+            let below = shape.bits.checked_sub(bits)?;
+            if mask == number::ones(bits).checked_shl(below).unwrap_or(0) {
                 let address = constant(self.names, shape, data.bytes())?;
                 let right = Expr::Prefix(Box::new(address), bits);
                 return Some(Match { op: relation(op), left: value.expr.clone(), right });
@@ -131,7 +132,7 @@ impl Lift<'_, '_> {
 
     /// Several fields that were loaded as one because they lie side by side.
     fn split(&mut self, cover: Cover, value: &Selector, data: &Data) -> Option<()> {
-        let (Expr::RawPayload(raw), None) = (&value.expr, value.masked) else { return None };
+        let (Expr::RawPayload(raw), None) = (&value.expr, &value.masked) else { return None };
         let (start, end) = self.claim(cover)?;
         if u32::try_from(data.bytes().len()).ok()?.checked_mul(8)? != raw.len {
             return None;
@@ -152,11 +153,17 @@ impl Lift<'_, '_> {
                 return None;
             }
             learn(&mut context, field, bytes);
-            pieces.push((start, statement));
+            pieces.push(statement);
             (rest, offset, from) = (behind, offset.checked_add(field.len)?, end);
         }
-        self.out.truncate(self.out.len().checked_sub(removed)?);
-        self.out.append(&mut pieces);
+        let kept = self.out.len().checked_sub(removed)?;
+        if kept + pieces.len() > self.starts.len() {
+            return None;
+        }
+        self.out.truncate(kept);
+        for piece in pieces {
+            self.add(start, piece)?;
+        }
         (self.context, self.trail) = (context, trail);
         self.done |= cover;
         Some(())
@@ -200,13 +207,6 @@ impl Lift<'_, '_> {
             learn(&mut self.context, field, data.bytes());
         }
         Some(())
-    }
-
-    /// What a set of types says.
-    pub(super) fn learn_types(&mut self, field: &Field, types: &[u8]) {
-        if matches!(field.ty, Type::IcmpType | Type::Icmpv6Type) {
-            self.context.set_types(types);
-        }
     }
 }
 

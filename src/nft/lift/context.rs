@@ -102,6 +102,8 @@ impl Context {
         if let (Some(place), Ok(len)) = (self.types.get_mut(..types.len()), u8::try_from(types.len())) {
             place.copy_from_slice(types);
             self.types_len = len;
+        } else {
+            self.types_len = 0;
         }
     }
 
@@ -123,7 +125,7 @@ impl Context {
             },
             Base::Transport => {
                 let protocol = self.transport()?;
-                if protocol.name.starts_with("icmp") {
+                if is_icmp(protocol) {
                     return chain::message_field(protocol, offset, len, self.types());
                 }
                 tables::at(protocol, offset, len)
@@ -179,7 +181,7 @@ impl Context {
                 }
                 Some(())
             }
-            Base::Network => self.require_network(field.header()?, false, out),
+            Base::Network => self.require_network(header_of(field)?, false, out),
             Base::Transport => self.require_transport(field, out),
             Base::Inner | Base::Tunnel => Some(()),
         }
@@ -213,18 +215,20 @@ impl Context {
     }
 
     fn require_transport(&mut self, field: &'static Field, out: &mut Dependencies) -> Option<()> {
-        let protocol = field.header()?;
-        let Some(number) = chain::l4(protocol) else { return Some(()) };
+        let Some((protocol, number)) = transport_of(field) else { return Some(()) };
         match self.l4 {
             Some(known) if known != number => return None,
             Some(_) => {}
             None => {
-                if let Some(network) = chain::network_of(protocol) {
+                if let Some(network) = carrier(protocol) {
                     self.require_network(network, true, out)?;
                 }
                 out.push(Dependency::L4(number))?;
                 self.l4 = Some(number);
             }
+        }
+        if !is_icmp(protocol) {
+            return Some(());
         }
         let wanted = chain::message_types(field);
         if wanted.is_empty() {
@@ -268,6 +272,38 @@ impl Context {
     }
 }
 
+/// Whether that is a field of that header: by its place in memory, since names are slow to compare for every rule.
+fn is_of(protocol: &Protocol, field: &Field) -> bool {
+    protocol.fields.as_ptr_range().contains(&std::ptr::from_ref(field))
+}
+
+fn header_of(field: &'static Field) -> Option<&'static Protocol> {
+    let near = [&tables::IP, &tables::IP6].into_iter().find(|protocol| is_of(protocol, field));
+    near.or_else(|| field.header())
+}
+
+/// The transport header of a field, and its number; nothing for `th`, which has none.
+fn transport_of(field: &'static Field) -> Option<(&'static Protocol, u8)> {
+    if is_of(&tables::TH, field) {
+        return None;
+    }
+    let near = [(&tables::TCP, 6), (&tables::UDP, 17), (&tables::ICMP, 1), (&tables::ICMPV6, 58)];
+    near.into_iter().find(|(protocol, _)| is_of(protocol, field)).or_else(|| {
+        let protocol = field.header()?;
+        Some((protocol, chain::l4(protocol)?))
+    })
+}
+
+pub(super) fn is_icmp(protocol: &Protocol) -> bool {
+    std::ptr::eq(protocol, &tables::ICMP) || std::ptr::eq(protocol, &tables::ICMPV6)
+}
+
+/// The protocol of the network layer that alone carries another.
+fn carrier(protocol: &'static Protocol) -> Option<&'static Protocol> {
+    let common = std::ptr::eq(protocol, &tables::TCP) || std::ptr::eq(protocol, &tables::UDP);
+    if common { None } else { chain::network_of(protocol) }
+}
+
 fn layer(protocol: Option<&'static Protocol>) -> Layer {
     protocol.map_or(Layer::Other, Layer::Is)
 }
@@ -292,7 +328,11 @@ pub(super) fn needs(expr: &Expr, see: &mut dyn FnMut(Need) -> bool) -> bool {
 
 /// Whether a statement needs anything.
 pub(super) fn needs_something(statement: &Statement) -> bool {
-    !statement_needs(statement, &mut |_| false)
+    match statement {
+        Statement::Match(m) if matches!(m.left, Expr::Meta(_) | Expr::Ct(_)) => false,
+        Statement::Counter(_) | Statement::Verdict(_) | Statement::Log(_) | Statement::Limit(_) => false,
+        _ => !statement_needs(statement, &mut |_| false),
+    }
 }
 
 /// The same for a statement.

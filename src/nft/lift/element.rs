@@ -73,6 +73,9 @@ fn interval_key(names: &dyn Names, shape: Shape, start: &[u8], next: Option<&[u8
         Some(next) => number::big(next.get(..used)?)?.checked_sub(1)?,
         None => number::ones(bits),
     };
+    if last < first {
+        return None;
+    }
     if first == last {
         return constant(names, shape, start.get(..used)?);
     }

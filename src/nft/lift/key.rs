@@ -118,21 +118,7 @@ impl Lift<'_, '_> {
         let inverted = flags == INVERTED;
         match dreg {
             _ if flags & !INVERTED != 0 || inverted && dreg.is_some() => None,
-            None => {
-                let right = self.contents(name, &key.shapes, &Target::None)?;
-                let op = if inverted { Relation::NotEqual } else { Relation::Equal };
-                let types = match (&key.expr, set) {
-                    (Expr::Payload(field), Some((set, elements))) if is_anonymous(set) && !inverted => {
-                        Some((*field, element::bytes(elements)))
-                    }
-                    _ => None,
-                };
-                self.push(cover, Statement::Match(Match { op, left: key.expr, right }))?;
-                if let Some((field, types)) = types {
-                    self.learn_types(field, types.as_deref().unwrap_or(&[]));
-                }
-                Some(())
-            }
+            None => self.member(cover, name, key, inverted),
             Some(VERDICT) => {
                 let map = self.contents(name, &key.shapes, &Target::Verdicts)?;
                 self.push(cover, Statement::Vmap(key.expr, map))
@@ -143,6 +129,33 @@ impl Lift<'_, '_> {
                 let what = What::Mapped(Box::new(mapped));
                 self.registers.put(dreg, Value { what, len, from: cover })
             }
+        }
+    }
+
+    /// Whether a value is in a set.
+    fn member(&mut self, cover: Cover, name: &[u8], key: Key, inverted: bool) -> Option<()> {
+        let right = self.contents(name, &key.shapes, &Target::None)?;
+        let op = if inverted { Relation::NotEqual } else { Relation::Equal };
+        let types = match key.expr {
+            Expr::Payload(field) if !inverted && matches!(field.ty, Type::IcmpType | Type::Icmpv6Type) => {
+                Some(self.types(name))
+            }
+            _ => None,
+        };
+        self.push(cover, Statement::Match(Match { op, left: key.expr, right }))?;
+        if let Some(types) = types {
+            self.context.set_types(&types);
+        }
+        Some(())
+    }
+
+    /// The types of ICMP that a set of the rule holds, if it says which.
+    fn types(&self, name: &[u8]) -> Vec<u8> {
+        match self.set(name) {
+            Some((set, elements)) if is_anonymous(set) && set.flags & set_flag::INTERVAL == 0 => {
+                element::bytes(elements).unwrap_or_default()
+            }
+            _ => Vec::new(),
         }
     }
 

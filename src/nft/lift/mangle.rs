@@ -3,7 +3,7 @@
 
 use super::constant::constant;
 use super::element::Target;
-use super::register::{Cover, Place, Selector, Shape, What};
+use super::register::{Cover, Masked, Place, Selector, Shape, What};
 use super::{Lift, bits, number, only, source};
 use crate::nft::kernel::{KExpr, Reg};
 use crate::nft::model::{
@@ -109,7 +109,7 @@ impl Lift<'_, '_> {
 
     /// The field whose bits are written, where the bytes around them are loaded and written as they were.
     fn part(&self, value: &Selector, to: Base, at: u32, len: u32) -> Option<(&'static Field, Expr)> {
-        let (mask, xor) = value.masked?;
+        let Masked { mask, xor } = *value.masked.as_deref()?;
         let Place::Packet { base, offset } = value.place? else { return None };
         if (base, offset, value.shape.len) != (to, at, len) || len > 16 {
             return None;
@@ -117,7 +117,7 @@ impl Lift<'_, '_> {
         let cleared = number::ones(len * 8) & !mask;
         let (header, begins) = self.context.header(base)?;
         let candidates = header.fields.iter().filter_map(|field| {
-            let above = (begins + field.offset).checked_sub(offset * 8)?;
+            let above = (begins + field.offset).checked_sub(offset.checked_mul(8)?)?;
             let below = (len * 8).checked_sub(above)?.checked_sub(field.len)?;
             let bits = number::ones(field.len) << below;
             ((cleared | xor) & !bits == 0).then_some((field, below, bits))
@@ -199,8 +199,7 @@ fn computed(selector: Selector, target: Shape) -> Option<Expr> {
     (shape.shift == 0 && shape.len <= target.len && fits).then_some(selector.expr)
 }
 
-/// How nft has checksums kept right when a field is written: kind, place, flags of `NFTA_PAYLOAD_CSUM_*`. What nft 1.0.6 and
-/// 1.1.6 do; they differ in the checksum of UDP, where this is what the newer one does.
+/// How nft has checksums kept right when a field is written: kind, place, flags of `NFTA_PAYLOAD_CSUM_*`, as `compile` has it.
 fn checksum(field: &Field) -> (u32, u32, u32) {
     let pseudo = match field.protocol {
         "ip" => matches!(field.name, "length" | "protocol" | "saddr" | "daddr"),
@@ -209,7 +208,6 @@ fn checksum(field: &Field) -> (u32, u32, u32) {
     };
     let flags = if pseudo { PSEUDO } else { 0 };
     match field.protocol {
-        "udp" if field.name == "checksum" => (0, 0, PSEUDO),
         "ip" => (INET, 10, flags),
         "tcp" => (INET, 16, flags),
         "udp" => (INET, 6, flags),

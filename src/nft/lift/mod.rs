@@ -20,9 +20,9 @@ mod register;
 mod source;
 mod trail;
 
-use crate::netlink::attr::{self, Buffer};
-use crate::nft::kernel::{self, BitOp, KExpr};
-use crate::nft::model::{Family, Opaque, RawElement, Set, Statement};
+use crate::nft::kernel::{BitOp, KExpr};
+use crate::nft::model::{Family, RawElement, Set, Statement};
+use crate::nft::object::stateful;
 use crate::nft::value::{Loopback, Names};
 use context::{Context, Dependency};
 use register::{Cover, Registers, Selector, Value, What};
@@ -51,6 +51,7 @@ pub fn statements(expressions: &[KExpr<'_>], family: Family, sets: &dyn Sets) ->
         context: Context::new(family),
         trail: Trail::new(),
         out: Vec::with_capacity(expressions.len().div_ceil(2)),
+        starts: [0; STATEMENTS],
         done: 0,
     };
     lift.run();
@@ -60,8 +61,8 @@ pub fn statements(expressions: &[KExpr<'_>], family: Family, sets: &dyn Sets) ->
 /// Most expressions of a rule; the kernel takes no more (`NFT_RULE_MAXEXPRS`, net/netfilter/nf_tables_api.c).
 const MOST: usize = 128;
 
-/// `NFTA_EXPR_DATA`
-const DATA: u16 = 2;
+/// Most statements of a rule: a comparison of fields that were loaded together gives several.
+const STATEMENTS: usize = 256;
 
 /// A rule on its way.
 struct Lift<'e, 'a> {
@@ -71,8 +72,9 @@ struct Lift<'e, 'a> {
     registers: Registers,
     context: Context,
     trail: Trail,
-    /// Statements, each with the first of the expressions that it stands for.
-    out: Vec<(usize, Statement)>,
+    out: Vec<Statement>,
+    /// The first of the expressions that each of them stands for.
+    starts: [u8; STATEMENTS],
     /// The expressions that statements stand for.
     done: Cover,
 }
@@ -174,40 +176,39 @@ impl<'e, 'a> Lift<'e, 'a> {
         statement: Statement,
         is: Option<Dependency>,
     ) -> Option<()> {
-        let known = &mut self.context;
-        let removed = self.trail.settle(&statement, (start, end), known, is)?;
+        if self.out.len() >= STATEMENTS {
+            return None;
+        }
+        let removed = self.trail.settle(&statement, (start, end), &mut self.context, is)?;
         self.out.truncate(self.out.len().checked_sub(removed)?);
-        self.out.push((start, statement));
+        self.add(start, statement)
+    }
+
+    fn add(&mut self, start: usize, statement: Statement) -> Option<()> {
+        *self.starts.get_mut(self.out.len())? = u8::try_from(start).ok()?;
+        self.out.push(statement);
         Some(())
     }
 
     /// The statements in their order, with everything that no statement stands for.
     fn finish(self) -> Vec<Statement> {
-        let mut out = Vec::with_capacity(self.out.len());
-        let mut statements = self.out.into_iter().peekable();
+        let count = u32::try_from(self.expressions.len()).unwrap_or(u32::MAX);
+        if self.expressions.len() <= MOST && self.done == number::ones(count) {
+            return self.out;
+        }
+        let mut out = Vec::with_capacity(self.expressions.len());
+        let mut statements = self.starts.into_iter().map(usize::from).zip(self.out).peekable();
         for (index, expression) in self.expressions.iter().enumerate() {
             while let Some((_, statement)) = statements.next_if(|(start, _)| *start <= index) {
                 out.push(statement);
             }
             if index >= MOST || self.done & only(index) == 0 {
-                out.push(Statement::Opaque(opaque(expression)));
+                out.push(Statement::Opaque(stateful::opaque(expression)));
             }
         }
         out.extend(statements.map(|(_, statement)| statement));
         out
     }
-}
-
-/// An expression as it is.
-fn opaque(expression: &KExpr<'_>) -> Opaque {
-    if let KExpr::Opaque { name, data } = expression {
-        return Opaque { name: name.to_vec().into(), data: data.as_ref().map(|data| data.to_vec()) };
-    }
-    let mut buffer = Buffer::new();
-    kernel::write(expression, &mut buffer);
-    let name = attr::find(buffer.bytes(), 1).and_then(|name| name.text()).unwrap_or_default().to_vec();
-    let data = attr::find(buffer.bytes(), DATA).map(|data| data.value.to_vec());
-    Opaque { name: name.into(), data }
 }
 
 /// The selector in a register.

@@ -69,7 +69,6 @@ impl Lift<'_, '_> {
             KExpr::Redir { proto, flags } => (NatKind::Redirect, 0, none, *proto, flags),
             _ => return None,
         };
-        let (addr, proto) = (distinct(addr), distinct(proto));
         let flags = flags.unwrap_or(0);
         if flags & !(KNOWN | IMPLIED) != 0 {
             return None;
@@ -82,14 +81,19 @@ impl Lift<'_, '_> {
             flags: flags & KNOWN,
             type_flags: if flags & NETMAP != 0 { nat_type::PREFIX } else { 0 },
         };
+        let cover = only(index) | self.translation(&mut nat, family, distinct(addr), distinct(proto))?;
+        self.push(cover, Statement::Nat(nat))
+    }
+
+    /// Address and port of a translation.
+    fn translation(&mut self, nat: &mut Nat, family: u32, addr: Range, proto: Range) -> Option<Cover> {
         let known = address(family);
-        let mut cover = only(index);
+        let mut cover = 0;
         if addr.min.is_some() {
             let (family, shape) = known?;
-            let joint = self.joint(addr, proto, shape);
-            if let Some((expr, from)) = joint {
+            if let Some((expr, from)) = self.joint(addr, proto, shape) {
                 (nat.addr, nat.family) = (Some(expr), Some(family));
-                return self.push(cover | from, Statement::Nat(nat));
+                return Some(from);
             }
             let (expr, from) = self.ends(addr, shape, true)?;
             nat.addr = expr;
@@ -100,7 +104,7 @@ impl Lift<'_, '_> {
         }
         let (expr, from) = self.ends(proto, port(), false)?;
         nat.port = expr;
-        self.push(cover | from, Statement::Nat(nat))
+        Some(cover | from)
     }
 
     /// A map whose values hold more than an address: a port too, or the ends of both.

@@ -39,7 +39,14 @@ pub(super) struct Selector {
     /// Where it was read, as long as nothing was done with it.
     pub place: Option<Place>,
     /// A mask, and bits that are turned over behind it, that nobody has asked about yet.
-    pub masked: Option<(u128, u128)>,
+    pub masked: Option<Box<Masked>>,
+}
+
+/// `(value & mask) ^ xor`
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Masked {
+    pub mask: u128,
+    pub xor: u128,
 }
 
 /// How the bytes of a value are to be read.
@@ -82,10 +89,19 @@ pub(super) struct Mapped {
     pub set: Vec<u8>,
 }
 
-/// The registers: each value stands at its first slot of four bytes.
+/// The registers: values by the first slot of four bytes that they fill. Few are held at a time, most often one.
 #[derive(Debug, Default)]
 pub(super) struct Registers {
-    slots: [Option<Value>; SLOTS],
+    first: Option<Held>,
+    others: Vec<Held>,
+}
+
+/// A value, and the slots that it fills.
+#[derive(Debug)]
+struct Held {
+    from: usize,
+    to: usize,
+    value: Value,
 }
 
 /// The slot of a register; the verdict has none.
@@ -105,17 +121,16 @@ pub(super) fn width(len: u32) -> usize {
 impl Registers {
     /// Puts a value into a register; what it overwrites is forgotten.
     pub(super) fn put(&mut self, reg: Reg, value: Value) -> Option<()> {
-        let first = slot(reg)?;
-        let last = first.checked_add(width(value.len).max(1))?;
-        if last > SLOTS {
-            return None;
+        let from = slot(reg)?;
+        let to = from.checked_add(width(value.len).max(1)).filter(|to| *to <= SLOTS)?;
+        let apart = |held: &Held| held.to <= from || held.from >= to;
+        self.others.retain(apart);
+        let held = Some(Held { from, to, value });
+        if self.first.as_ref().is_some_and(apart) {
+            self.others.extend(held);
+        } else {
+            self.first = held;
         }
-        for (at, held) in self.slots.iter_mut().enumerate().take(last) {
-            if held.as_ref().is_some_and(|v| at >= first || at + width(v.len) > first) {
-                *held = None;
-            }
-        }
-        *self.slots.get_mut(first)? = Some(value);
         Some(())
     }
 
@@ -126,16 +141,23 @@ impl Registers {
 
     /// The value that begins in a slot.
     pub(super) fn at(&self, slot: usize) -> Option<&Value> {
-        self.slots.get(slot)?.as_ref()
+        let all = self.first.iter().chain(&self.others);
+        all.into_iter().find(|held| held.from == slot).map(|held| &held.value)
     }
 
     /// Takes the value out that begins in a register.
     pub(super) fn take(&mut self, reg: Reg) -> Option<Value> {
-        self.slots.get_mut(slot(reg)?)?.take()
+        let slot = slot(reg)?;
+        if let Some(held) = self.first.take_if(|held| held.from == slot) {
+            return Some(held.value);
+        }
+        let at = self.others.iter().position(|held| held.from == slot)?;
+        Some(self.others.swap_remove(at).value)
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        self.slots.fill(None);
+        self.first = None;
+        self.others.clear();
     }
 }

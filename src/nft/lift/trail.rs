@@ -45,14 +45,15 @@ impl Trail {
         if self.end != start {
             self.len = 0;
         }
-        let (first, before) = self.resolve(statement, *known)?;
-        let removed = self.hide(first);
-        // What relies on the first comparison would have it put in elsewhere.
+        let mut removed = 0;
         if context::needs_something(statement) {
+            let (first, before) = self.resolve(statement, *known)?;
+            removed = self.hide(first);
+            // What relies on the first comparison would have it put in elsewhere.
             self.head = None;
+            *known = before;
         }
-        *known = before;
-        self.note(start, end, before, is);
+        self.note(start, end, *known, is);
         if let Some(dependency) = is {
             known.learn(dependency);
         }
@@ -86,9 +87,6 @@ impl Trail {
         for entry in self.rows.iter_mut().take(self.len).skip(first).flatten() {
             count += usize::from(!entry.hidden);
             entry.hidden = true;
-        }
-        if count > 0 && first == 0 {
-            self.head = None;
         }
         count
     }
