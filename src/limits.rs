@@ -98,7 +98,7 @@ pub const PID_MAX: u32 = 4_194_304;
 /// Address space of the program, in bytes: forty times what it uses, far below what would hurt the host.
 pub const ADDRESS_SPACE_MAX: u64 = 256 * 1024 * 1024;
 
-/// Open descriptors: three standard ones, four sockets, the directory of kernel parameters and one of them, one per scan and two for the row that is being read, one per handle
+/// Open descriptors: three standard ones, six sockets, the directory of kernel parameters and one of them, one per scan and two for the row that is being read, one per handle
 /// and three for the walk to a file.
 pub const DESCRIPTORS_MAX: u64 = 64;
 
@@ -163,6 +163,18 @@ pub const CONFIRM_MAX_MS: u64 = 60 * 60 * 1000;
 
 /// Commands of one change of the firewall, which the kernel takes or refuses as a whole.
 pub const NFT_COMMANDS_MAX: usize = 65_536;
+
+/// Changes of one transaction that an event shows; the others it counts.
+pub const NFT_EVENT_CHANGES_MAX: usize = 1024;
+
+/// Bytes of messages that are kept for one event. A transaction has as many as its maker likes, and is gathered to its end.
+pub const NFT_EVENT_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of the changes of one event as terms, which say the same in more words: half of the longest frame.
+pub const NFT_EVENT_TERM_MAX: usize = 512 * 1024;
+
+/// Sets that are looked up for one event, some ten microseconds each.
+pub const NFT_EVENT_SETS_MAX: u32 = 256;
 
 /// Statements of one rule: the kernel takes 128 expressions (`NFT_RULE_MAXEXPRS`, net/netfilter/nf_tables_api.c), and a
 /// statement is one at least.

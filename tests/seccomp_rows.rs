@@ -66,7 +66,7 @@ fn work(f: &Fixtures, role: Role, parameters: Option<Reach>, without: Option<&st
     std::fs::set_permissions(&log, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
     let policy = f.policy(&format!(
         "version = 1\n[proc]\nlevel = \"full\"\nenviron = [\"PATH\"]\n[files]\n\
-         read = [{{path = \"{}/logs\", max_bytes = 1000}}]\n[ping]\nallow = [\"127.0.0.1\"]\n[audit]\nkernel = true\n{}",
+         read = [{{path = \"{}/logs\", max_bytes = 1000}}]\n[ping]\nallow = [\"127.0.0.1\"]\n[nft]\nread = true\n[audit]\nkernel = true\n{}",
         f.directory.display(),
         match parameters {
             None => "",
@@ -128,6 +128,8 @@ fn net_work(port: &mut Port) {
     let name = ("name", binary(b"net.ipv4.ip_forward"));
     ask(port, "sysctl_get", map(std::slice::from_ref(&name)));
     ask(port, "sysctl_set", map(&[name, ("value", int(1))]));
+    // Nothing is answered to it.
+    port.try_write(&framed(&request(6, "subscribe", map(&[("topic", support::atom("nft"))]), 200)));
     ask(port, "info", map(&[]));
 }
 

@@ -84,4 +84,5 @@ netfilter() ->
      rate, rate_unit, redirect, reject, release_name, rename, replace, reset, return, right, rt, rules,
      ruleset, 'sctp chunk', secmark, seed, set, sets, snaplen, snat, socket, spnum, stmt, symhash, synproxy,
      table, tables, 'tcp option', text, tproxy, tunnel, type, type_flags, typeof, unit, unknown_name, used,
-     used_unit, val, val_unit, value, vmap, wscale, xt, '|'].
+     used_unit, val, val_unit, value, vmap, wscale, xt, '|',
+     'after', changes, more].

@@ -11,9 +11,11 @@ use crate::exec::{self, Court, Session};
 use crate::harden::{self, Confined, Fenced, Start};
 use crate::icmp::pings::Pings;
 use crate::measure::{Measure, in_force};
+use crate::nft::events::Events;
 use crate::nft::firewall::Firewall;
 use crate::nft::marker::{self, Orphan};
 use crate::nft::transport::Link;
+use crate::nft::transport::watch::Watch;
 use crate::op::Role;
 use crate::policy::{self, Policy};
 use crate::proc::hidden;
@@ -49,7 +51,7 @@ pub struct Prepared {
     policy: Policy,
     log: Log,
     pings: Pings,
-    firewall: Firewall,
+    firewall: (Firewall, Events),
     termination: Option<OwnedFd>,
     parameters: Parameters,
     hidden_proc: bool,
@@ -101,7 +103,7 @@ fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
     };
     let court = Court { role: confined.role(), policy, held: confined.held(), hidden_proc };
     let mut session = Session::new(court, log, pings);
-    session.firewall = firewall;
+    (session.firewall, session.events) = firewall;
     session.termination = termination;
     session.parameters = parameters;
     Ok(exec::serve(session, &greeting))
@@ -161,10 +163,10 @@ fn open_pings(fenced: &mut Fenced, policy: &Policy) -> Result<Pings, Refusal> {
     })
 }
 
-/// The socket to the firewall, if the policy grants anything of it. The kernel looks at who opened it, too.
-fn open_firewall(fenced: &mut Fenced, policy: &Policy, log: &mut Log) -> Result<Firewall, Refusal> {
+/// The sockets to the firewall, if the policy grants anything of it. The kernel looks at who opened them, too.
+fn open_firewall(fenced: &mut Fenced, policy: &Policy, log: &mut Log) -> Result<(Firewall, Events), Refusal> {
     if fenced.start().role != Role::Net || !policy.firewall() {
-        return Ok(Firewall::none());
+        return Ok((Firewall::none(), Events::none()));
     }
     let admin = Capabilities::of(&[Capability::NetAdmin]);
     fenced.require(admin)?;
@@ -172,12 +174,12 @@ fn open_firewall(fenced: &mut Fenced, policy: &Policy, log: &mut Log) -> Result<
         let mut link = Link::open()?;
         // What cannot be asked will be said by the first request.
         let orphans = marker::orphans(&mut link).unwrap_or_default();
-        Ok((link, orphans))
+        Ok((link, orphans, Watch::open(&[])?))
     });
-    let (link, orphans) = opened.map_err(|e| {
+    let (link, orphans, watch) = opened.map_err(|e| {
         Refusal::new(
             Reason::HardeningFailed,
-            format!("the socket to the firewall: {e}"),
+            format!("the sockets to the firewall: {e}"),
             "sudo modprobe nfnetlink nf_tables   # the kernel must have nftables; ulimit -n: 64 or more",
         )
     })?;
@@ -190,7 +192,7 @@ fn open_firewall(fenced: &mut Fenced, policy: &Policy, log: &mut Log) -> Result<
             return Err(no_log("a record could not be written"));
         }
     }
-    Ok(Firewall::over(link))
+    Ok((Firewall::over(link), Events::over(watch)))
 }
 
 /// How role `net` learns that it is to end: it may have a change to take back first.

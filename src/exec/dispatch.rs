@@ -12,9 +12,11 @@ use crate::exec::output::Output;
 use crate::exec::parameters;
 use crate::exec::rows::{RowAnswer, Source, failure};
 use crate::exec::session::Session;
+use crate::exec::trail::Topic;
 use crate::file::args::{FileCloseArgs, FileOpenArgs, FileReadArgs};
 use crate::icmp::args::PingArgs;
 use crate::ids::RequestId;
+use crate::nft::action::ReadNft;
 use crate::op::Op;
 use crate::policy::permit::Permit;
 use crate::policy::rules::ProcLevel;
@@ -110,11 +112,26 @@ fn carry_out(request: &Request<'_>, session: &mut Session, output: &mut Output) 
         Op::SysctlGet => parameters::get(request, session, output),
         Op::SysctlSet => parameters::set(request, session, output),
         Op::SysctlList => parameters::list(request, session, output),
-        Op::Subscribe => {
-            session.place()?;
-            session.trail.subscribe(request.id, request.args)
+        Op::Subscribe => subscribe(request, session, output),
+    }
+}
+
+fn subscribe(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
+    let topic = Topic::decode(request.args, session.court.role)?;
+    let permit = match topic {
+        Topic::Audit => None,
+        Topic::Nft => Some(session.permit(request.row.name, ReadNft, || b"nft".to_vec(), output)?),
+    };
+    session.place()?;
+    session.trail.subscribe(request.id, topic)?;
+    if let Some(permit) = permit {
+        let begun = session.firewall.link().and_then(|link| session.events.begin(permit, link));
+        if let Err(error) = begun {
+            session.trail.cancel(request.id);
+            return Err(error);
         }
     }
+    Ok(())
 }
 
 fn info(request: &Request<'_>, session: &Session, output: &mut Output) -> Result<(), RequestError> {

@@ -13,7 +13,7 @@ use crate::nft::args::{self, ApplyArgs, How};
 use crate::nft::firewall::Applied;
 use crate::nft::listing::{Form, Listing, Wanted};
 use crate::nft::model::{Command, Flush, Target};
-use crate::nft::{point, schema};
+use crate::nft::{point, reset, schema};
 use crate::protocol::reply;
 use crate::protocol::request::Request;
 use crate::wire::atoms;
@@ -43,8 +43,10 @@ fn change(
     session: &mut Session,
     output: &mut Output,
 ) -> Result<Applied, RequestError> {
+    // Nobody confirms a reset: no packet takes another way by it, and there is no way back.
+    let unconfirmed = how.check || reset::only(&commands, how)?;
     let commands = without_flush(op, commands, session, output)?;
-    make(op, ApplyNft::new(commands, how.confirm.is_some() || how.check), how, session, output)
+    make(op, ApplyNft::new(commands, how.confirm.is_some() || unconfirmed), how, session, output)
 }
 
 /// The same for commands of which is known what they change.
@@ -102,8 +104,8 @@ fn without_flush<'a>(
 }
 
 fn write_applied(applied: &Applied, how: How, w: &mut Writer) {
-    let Applied { generation, handles, reference } = applied;
-    w.map(2 + usize::from(reference.is_some()) + usize::from(how.check));
+    let Applied { generation, handles, reference, reset } = applied;
+    w.map(2 + usize::from(reference.is_some()) + usize::from(how.check) + usize::from(!reset.is_empty()));
     w.atom(atoms::GENERATION);
     w.uint(u64::from(*generation));
     w.atom(atoms::HANDLES);
@@ -124,6 +126,17 @@ fn write_applied(applied: &Applied, how: How, w: &mut Writer) {
     if how.check {
         w.atom(atoms::CHECK);
         w.bool(true);
+    }
+    if !reset.is_empty() {
+        w.atom(atoms::RESET);
+        w.list(reset.len());
+        for object in reset {
+            match object {
+                Some(object) => schema::write_object(object, w),
+                None => w.atom(atoms::NULL),
+            }
+        }
+        w.nil();
     }
 }
 

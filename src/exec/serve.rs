@@ -80,7 +80,8 @@ impl Port {
         // What is due has nowhere to write to while the output is full.
         let timeout = if full { None } else { self.session.idle_for() };
         let end = self.session.termination.as_ref().map(AsFd::as_fd);
-        if timeout.is_some() || self.output.is_pending() || end.is_some() {
+        let listens = self.session.sockets().next().is_some();
+        if timeout.is_some() || self.output.is_pending() || end.is_some() || listens {
             // Nothing is taken from the sockets meanwhile either, and what came would wake the loop for ever.
             let sockets = self.session.sockets().filter(|_| !full);
             let ready = poll::wait(!full, self.output.is_pending(), end, sockets, timeout)?;

@@ -11,12 +11,13 @@ use crate::error::{Denial, RequestError};
 use crate::exec::counters::Counters;
 use crate::exec::output::Output;
 use crate::exec::running::Running;
-use crate::exec::trail::Trail;
+use crate::exec::trail::{Topic, Trail};
 use crate::file::handles::Handles;
 use crate::icmp::pings::Pings;
 use crate::ids::RequestId;
-use crate::limits::IN_FLIGHT_MAX;
+use crate::limits::{IN_FLIGHT_MAX, SLICE_MICROS};
 use crate::measure::{Measure, in_force};
+use crate::nft::events::Events;
 use crate::nft::firewall::{Firewall, TakenBack};
 use crate::op::Role;
 use crate::policy::permit::Permit;
@@ -25,6 +26,7 @@ use crate::protocol::reply;
 use crate::quote::printable;
 use crate::rate::Bucket;
 use crate::sysctl::parameters::Parameters;
+use crate::wire::write::Writer;
 
 /// What judges requests.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub struct Session {
     pub trail: Trail,
     /// The firewall.
     pub firewall: Firewall,
+    /// What the kernel tells of its changes.
+    pub events: Events,
     /// What is counted.
     pub counters: Counters,
     /// Readable when this process was asked to end.
@@ -78,6 +82,7 @@ impl Session {
             parameters: Parameters::new(None),
             trail: Trail::new(log),
             firewall: Firewall::none(),
+            events: Events::none(),
             counters: Counters::new(),
             termination: None,
             rate,
@@ -202,6 +207,9 @@ impl Session {
         if self.running.cancel(id) || self.pings.cancel(id) || self.trail.cancel(id) {
             reply::error(output.frames(), id, &RequestError::Cancelled);
         }
+        if !self.trail.listens(Topic::Nft) {
+            self.events.end();
+        }
     }
 
     /// Allows an answer more chunks, or a subscription more events. Credit for what has ended came too late, and is no
@@ -221,7 +229,37 @@ impl Session {
             let taken = self.firewall.take_back_due(Instant::now());
             self.write_down(&taken, "it was not confirmed in time", output);
         }
+        if self.trail.listens(Topic::Nft) {
+            if let Err(error) = self.news(output) {
+                self.events.end();
+                self.trail.end(Topic::Nft, &error, output.frames());
+            }
+        }
         self.running.slice(&mut self.firewall, output, &mut self.counters);
+    }
+
+    /// What has come of changes of the firewall, for one slice at most.
+    fn news(&mut self, output: &mut Output) -> Result<(), RequestError> {
+        let until = Instant::now() + Duration::from_micros(SLICE_MICROS);
+        let link = self.firewall.link()?;
+        let mut event = Writer::new();
+        while let Some(news) = self.events.take(link)? {
+            if news.lost > 0 {
+                self.trail.missed(Topic::Nft, news.lost, output.frames());
+            }
+            for transaction in &news.transactions {
+                event.clear();
+                // What nobody has credit for is counted only.
+                if self.trail.wants(Topic::Nft) {
+                    self.events.write(transaction, link, &mut event);
+                }
+                self.trail.tell(Topic::Nft, output.frames(), |w| w.raw(event.bytes()));
+            }
+            if output.is_full() || Instant::now() >= until {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn replies(&mut self, output: &mut Output) {
@@ -242,7 +280,7 @@ impl Session {
 
     /// How long nothing will be due; `None`: until something comes.
     pub fn idle_for(&self) -> Option<Duration> {
-        if self.running.can_run() {
+        if self.running.can_run() || self.events.is_behind() {
             return Some(Duration::ZERO);
         }
         let due = [
@@ -258,6 +296,6 @@ impl Session {
 
     /// The sockets on which something is waited for. What comes while nothing is would wake the loop for ever.
     pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.pings.fds().filter(|_| !self.pings.is_empty())
+        self.pings.fds().filter(|_| !self.pings.is_empty()).chain(self.events.socket())
     }
 }

@@ -1,4 +1,4 @@
-//! What is written down of a session, and who of its client listens: the audit log and the subscriptions to it.
+//! What is written down of a session, and who of its client listens: the audit log, and the subscriptions to it and to other events.
 #![forbid(unsafe_code)]
 
 use crate::audit::log::{Log, NotRecorded};
@@ -7,6 +7,7 @@ use crate::error::{RequestError, Why};
 use crate::ids::RequestId;
 use crate::limits::{CREDIT_MAX, EVENTS_INITIAL, SUBSCRIPTIONS_MAX};
 use crate::measure::{Measure, in_force};
+use crate::op::Role;
 use crate::protocol::reply;
 use crate::wire::atoms;
 use crate::wire::schema::{At, atom, fields};
@@ -20,10 +21,34 @@ pub struct Trail {
     subscriptions: Vec<Subscription>,
 }
 
-/// A client that wants to see records as they are written.
+/// What a client can listen to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// Records of the audit log as they are written.
+    Audit,
+    /// Changes of the firewall, whoever makes them.
+    Nft,
+}
+
+impl Topic {
+    /// Reads the arguments of `subscribe`.
+    pub fn decode(args: Pairs<'_>, role: Role) -> Result<Self, RequestError> {
+        let at = At::Top;
+        let [topic] = fields(args, &at, ["topic"])?;
+        let at = At::Key(&at, "topic");
+        match (atom(topic.ok_or_else(|| at.error(Why::Missing))?, &at)?, role) {
+            ("audit", _) => Ok(Self::Audit),
+            ("nft", Role::Net) => Ok(Self::Nft),
+            (other, _) => Err(RequestError::Unsupported([b"topic ", other.as_bytes()].concat())),
+        }
+    }
+}
+
+/// A client that wants to see events as they happen.
 #[derive(Debug)]
 struct Subscription {
     id: RequestId,
+    topic: Topic,
     credit: u32,
     /// Events that it had no credit for, since it was told last.
     lost: u64,
@@ -51,19 +76,12 @@ impl Trail {
         self.subscriptions.iter().any(|s| s.id == id)
     }
 
-    /// Reads the arguments of `subscribe`, and begins one.
-    pub fn subscribe(&mut self, id: RequestId, args: Pairs<'_>) -> Result<(), RequestError> {
-        let at = At::Top;
-        let [topic] = fields(args, &at, ["topic"])?;
-        let at = At::Key(&at, "topic");
-        let topic = atom(topic.ok_or_else(|| at.error(Why::Missing))?, &at)?;
-        if topic != "audit" {
-            return Err(RequestError::Unsupported([b"topic ", topic.as_bytes()].concat()));
-        }
+    /// Begins a subscription.
+    pub fn subscribe(&mut self, id: RequestId, topic: Topic) -> Result<(), RequestError> {
         if self.len() >= SUBSCRIPTIONS_MAX && in_force(Measure::Subscriptions) {
             return Err(RequestError::Overloaded);
         }
-        self.subscriptions.push(Subscription { id, credit: EVENTS_INITIAL, lost: 0, seq: 0 });
+        self.subscriptions.push(Subscription { id, topic, credit: EVENTS_INITIAL, lost: 0, seq: 0 });
         Ok(())
     }
 
@@ -72,6 +90,22 @@ impl Trail {
         let before = self.len();
         self.subscriptions.retain(|s| s.id != id);
         self.len() < before
+    }
+
+    /// Whether somebody listens to that.
+    pub fn listens(&self, topic: Topic) -> bool {
+        self.subscriptions.iter().any(|s| s.topic == topic)
+    }
+
+    /// Whether somebody does who may be sent an event.
+    pub fn wants(&self, topic: Topic) -> bool {
+        self.subscriptions.iter().any(|s| s.topic == topic && s.credit > 0)
+    }
+
+    /// Nothing more will come of that: all who listen are told why.
+    pub fn end(&mut self, topic: Topic, why: &RequestError, w: &mut Writer) {
+        self.subscriptions.iter().filter(|s| s.topic == topic).for_each(|s| reply::error(w, s.id, why));
+        self.subscriptions.retain(|s| s.topic != topic);
     }
 
     /// Allows a subscription more events, and says what it has missed.
@@ -86,17 +120,33 @@ impl Trail {
     /// Writes a record down and shows it to whoever listens.
     pub fn write(&mut self, event: &Event, w: &mut Writer) -> Result<(), NotRecorded> {
         let stamp = self.log.write(event)?;
-        for s in &mut self.subscriptions {
+        self.tell(Topic::Audit, w, |w| show(&stamp, event, w));
+        Ok(())
+    }
+
+    /// Shows an event to whoever listens; `event` writes one term.
+    pub fn tell(&mut self, topic: Topic, w: &mut Writer, event: impl Fn(&mut Writer)) {
+        for s in self.subscriptions.iter_mut().filter(|s| s.topic == topic) {
             s.seq = s.seq.saturating_add(1);
             match s.credit.checked_sub(1) {
                 Some(rest) => {
                     s.credit = rest;
-                    reply::event(w, s.id, s.seq, |w| show(&stamp, event, w));
+                    reply::event(w, s.id, s.seq, &event);
                 }
                 None => s.lost = s.lost.saturating_add(1),
             }
         }
-        Ok(())
+    }
+
+    /// Says that events were lost before anybody saw them: at once to whom there may be no other reason to send anything.
+    pub fn missed(&mut self, topic: Topic, events: u64, w: &mut Writer) {
+        for s in self.subscriptions.iter_mut().filter(|s| s.topic == topic) {
+            s.seq = s.seq.saturating_add(events);
+            s.lost = s.lost.saturating_add(events);
+            if s.credit > 0 {
+                reply::lost(w, s.id, std::mem::take(&mut s.lost));
+            }
+        }
     }
 }
 

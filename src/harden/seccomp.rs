@@ -76,6 +76,13 @@ const FIREWALL_FD: u64 = netlink::REQUESTS as u64;
 #[allow(clippy::cast_sign_loss)]
 const EVENTS_FD: u64 = netlink::EVENTS as u64;
 
+#[allow(clippy::cast_sign_loss)] // positive constants
+const NETLINK: u64 = libc::SOL_NETLINK as u64;
+#[allow(clippy::cast_sign_loss)]
+const JOIN: u64 = libc::NETLINK_ADD_MEMBERSHIP as u64;
+#[allow(clippy::cast_sign_loss)]
+const LEAVE: u64 = libc::NETLINK_DROP_MEMBERSHIP as u64;
+
 #[cfg(debug_assertions)]
 #[allow(clippy::cast_sign_loss)] // a positive constant
 const F_GETFD: u64 = libc::F_GETFD as u64;
@@ -141,6 +148,14 @@ const SOCKETS: &[Row] = &[
             &[Is::Value(0, EVENTS_FD)],
         ],
         "echo replies, and errors that came back instead; what the firewall answers and tells"
+    ),
+    row!(
+        SYS_setsockopt,
+        &[
+            &[Is::Value(0, EVENTS_FD), Is::Value(1, NETLINK), Is::Value(2, JOIN)],
+            &[Is::Value(0, EVENTS_FD), Is::Value(1, NETLINK), Is::Value(2, LEAVE)],
+        ],
+        "events of the firewall while somebody has subscribed to them: a listener makes every change slower"
     ),
 ];
 

@@ -10,7 +10,8 @@ use crate::nft::args::How;
 use crate::nft::ban::{self, Near, Network};
 use crate::nft::change::{Handles, Plan, of_failure, of_transport};
 use crate::nft::marker;
-use crate::nft::model::{Command, TableRef};
+use crate::nft::model::{Command, Object, TableRef};
+use crate::nft::reset;
 use crate::nft::snapshot::{self, Snapshot};
 use crate::nft::transport::batch::{self, Batch, Failure};
 use crate::nft::transport::{Error, Link, dump, get};
@@ -42,7 +43,7 @@ struct Pending {
 }
 
 /// What a change has come to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Applied {
     /// The generation that it made.
     pub generation: u32,
@@ -50,6 +51,8 @@ pub struct Applied {
     pub handles: Handles,
     /// What confirms it.
     pub reference: Option<u64>,
+    /// What was reset, as it was before that, by command.
+    pub reset: Vec<Option<Object>>,
 }
 
 /// A change that was taken back without being asked, or could not be.
@@ -105,6 +108,9 @@ impl Firewall {
         how: How,
         now: Instant,
     ) -> Result<Applied, RequestError> {
+        if reset::only(permit.action().commands(), how)? {
+            return self.reset(&permit, how);
+        }
         let _raised = raise(permit.capabilities())?;
         let tables = touched(permit.action().commands());
         self.free(&tables, how)?;
@@ -118,6 +124,20 @@ impl Firewall {
                 done => return done,
             }
         }
+    }
+
+    /// Resets objects: one by one, none of it to be taken back.
+    fn reset(&mut self, permit: &Permit<ApplyNft<'_>>, how: How) -> Result<Applied, RequestError> {
+        let _raised = raise(permit.capabilities())?;
+        let commands = permit.action().commands();
+        self.free(&touched(commands), how)?;
+        let link = self.link()?;
+        let generation = get::generation(link).map_err(|e| of_transport(&e))?;
+        if how.generation.is_some_and(|expected| expected != generation) {
+            return Err(RequestError::Stale);
+        }
+        let reset = reset::run(link, commands)?;
+        Ok(Applied { generation, handles: vec![None; commands.len()], reference: None, reset })
     }
 
     fn attempt(
@@ -149,7 +169,12 @@ impl Firewall {
         }
         if how.check {
             batch::dry_run(link, &mut batch).map_err(|f| wrong(&f, &batch))?;
-            return Ok(Applied { generation: current, handles: Vec::new(), reference: None });
+            return Ok(Applied {
+                generation: current,
+                handles: Vec::new(),
+                reference: None,
+                reset: Vec::new(),
+            });
         }
         let outcome = batch::run(link, &mut batch).map_err(|f| wrong(&f, &batch))?;
         let handles = origins.handles(&outcome);
@@ -160,7 +185,7 @@ impl Firewall {
             self.pending.push(Pending { reference, due, before, capabilities });
             reference
         });
-        Ok(Applied { generation: outcome.generation, handles, reference })
+        Ok(Applied { generation: outcome.generation, handles, reference, reset: Vec::new() })
     }
 
     /// Whether the tables can be changed: what waits for confirmation would otherwise take others' changes back with it.

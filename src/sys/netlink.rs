@@ -3,7 +3,7 @@
 //!
 //! A request takes `CAP_NET_ADMIN` in the effective set at the time it is sent. To the kernel by name (a destination
 //! address), what was held when the socket was made is not asked (net/netlink/af_netlink.c, `__netlink_ns_capable`).
-//! Receiving takes none, and neither does opening, but larger buffers do.
+//! Receiving takes none, and neither does opening, but larger buffers and groups do.
 
 use std::io::IoSliceMut;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -80,9 +80,15 @@ impl Socket {
         pin(self.0, number).map(Self)
     }
 
-    /// From now on also what is sent to that group.
+    /// From now on also what is sent to that group. Takes `CAP_NET_ADMIN` in effect, and so does leaving it
+    /// (net/netlink/af_netlink.c, `netlink_setsockopt`).
     pub fn subscribe(&self, group: i32) -> Result<(), Errno> {
         set(&self.0, libc::NETLINK_ADD_MEMBERSHIP, group)
+    }
+
+    /// No longer what is sent to that group.
+    pub fn unsubscribe(&self, group: i32) -> Result<(), Errno> {
+        set(&self.0, libc::NETLINK_DROP_MEMBERSHIP, group)
     }
 
     /// Sends to the kernel, which does all that is asked before this returns. An error: it has seen none of it.

@@ -9,7 +9,7 @@ use crate::netlink::attr::{Attr, Attrs, Buffer, find};
 use crate::nft::model::{RawData, RawElement, Verdict};
 
 /// `NFTA_SET_ELEM_LIST_*`
-pub(super) mod list {
+pub(in crate::nft) mod list {
     pub const TABLE: u16 = 1;
     pub const SET: u16 = 2;
     pub const ELEMENTS: u16 = 3;

@@ -32,7 +32,7 @@ pub const fn kind(number: u8) -> u16 {
 
 /// `NFT_MSG_NEWSETELEM`, `NFT_MSG_NEWGEN`, `NFT_MSG_GETGEN`.
 const NEWSETELEM: u16 = kind(12);
-const NEWGEN: u16 = kind(15);
+pub(super) const NEWGEN: u16 = kind(15);
 const GETGEN: u16 = kind(16);
 
 /// What is received at once. The kernel never fills more than 32 KiB with a dump (`netlink_recvmsg`), and echoes come in

@@ -48,6 +48,18 @@ impl Watch {
         Ok(Self { socket, incoming: vec![0; DATAGRAM] })
     }
 
+    /// From now on also the events of that group.
+    pub fn join(&self, group: i32) -> Result<(), Errno> {
+        self.socket.subscribe(group)
+    }
+
+    /// No longer, and what has come of them and was not taken is thrown away.
+    pub fn leave(&mut self, group: i32) -> Result<(), Errno> {
+        self.socket.unsubscribe(group)?;
+        while !matches!(self.take()?, Seen::Nothing) {}
+        Ok(())
+    }
+
     /// Takes what has come.
     ///
     /// # Errors
