@@ -460,7 +460,7 @@ other_nodes(_) ->
 %% An answer as it comes from the wire.
 frames(Server, Body) ->
     Tag = erlang:monitor(process, Server, [{alias, demonitor}]),
-    ok = gen_server:cast(Server, {send, proc, self(), Tag, Body, 5000, any}),
+    ok = gen_server:cast(Server, {send, proc, self(), Tag, {Body, false}, 5000, any}),
     frames(Tag).
 
 frames(Tag) ->

@@ -331,7 +331,7 @@ typing_mistakes(_) ->
      || {Text, Part} <- [{Says([columns, 1], {unknown_column, <<"cmd_line">>}), "did you mean cmdline"},
                          {Says([columns, 1], {unknown_column, <<"colour">>}), "docs/protocol.md"},
                          {Says([<<"colums">>], unknown_key), "did you mean columns"},
-                         {Says([<<"zzz">>], unknown_key), "there are address, cell_max, columns"},
+                         {Says([<<"zzz">>], unknown_key), "there are address, cell_max, check"},
                          {Says([where, state], {expected, state}), "running, sleeping"},
                          {Says([where, state], {expected, atom}), "running, sleeping"},
                          {Says([columns, 2], {expected, atom}), "the name of a column"},

@@ -38,12 +38,16 @@
          read_file/3]).
 -export([ping/1, ping/2, ping/3]).
 -export([sysctl/1, sysctl/2, sysctl_set/2, sysctl_set/3, sysctls/0, sysctls/1]).
+-export([nft_list/0, nft_list/1, nft_list/2, nft_list/3, nft_apply/1, nft_apply/2, nft_apply/3, nft_check/1, nft_check/2,
+         nft_check/3, nft_confirm/1, nft_confirm/2, nft_rollback/1, nft_rollback/2, nft_json/1, nft_json/2, nft_json/3]).
+-export([ban/1, ban/2, ban/3, unban/1, unban/2, banned/0, banned/1]).
 -export([subscribe/1, subscribe/2, subscribe/3, ack/2, unsubscribe/1]).
 -export([send_request/2, send_request/3, receive_response/1, receive_response/2, cancel/1, cancel/2]).
 -export([format_error/1]).
 
 -export_type([server/0, option/0, event/0, error/0, pid_ref/0, column/0, row/0, cell/0, options/0, meta/0, request_id/0,
-              file/0, echo/0, change/0, parameter/0, audit_event/0]).
+              file/0, echo/0, change/0, parameter/0, nft_object/0, nft_command/0, nft_listing/0, nft_options/0, applied/0,
+              change_ref/0, network/0, audit_event/0]).
 
 -define(SERVER, ?MODULE).
 
@@ -75,11 +79,15 @@
                | {denied_by_policy, Rule :: binary(), Hint :: binary()}
                | {unsupported, What :: binary()}
                | {posix, Errno :: atom(), What :: binary()}
+               | {nft, Command :: non_neg_integer(), Errno :: atom(), What :: binary()}
                | {bad_request, Path :: [atom() | binary() | integer()], Why :: term()}
                | {unknown_outcome, Id :: term()}.
 %% Why a request has no answer. `down': there is no connection to the program. `refused': the program will not serve;
 %% the map has `reason', `message' and `fix'. `bad_request': the arguments are wrong at `Path'. `stale': the file was
-%% opened by a program that has ended.
+%% opened by a program that has ended; the firewall is of another generation than the one that was named; a change has been
+%% confirmed or taken back already. `busy': others kept changing the firewall meanwhile. `nft': the kernel refused a command
+%% of a change, counted from 1, or with 0 the change as a whole. `unknown_outcome': a change was sent, and then the program
+%% or the time ended; it may be made, and nothing repeats it. `Id' is its number on the connection, or `undefined'.
 
 -type pid_ref() :: pos_integer() | {pos_integer(), StartTime :: non_neg_integer()}.
 %% A process of the system. With its start time (column `starttime') it cannot be mistaken for a later one of that pid.
@@ -113,6 +121,33 @@
 -type parameter() :: #{name := binary(), value := binary() | {error, atom()}}.
 %% A kernel parameter in the list of {@link sysctls/1}.
 
+-type nft_object() :: #{atom() | binary() => term()}.
+%% An object of the schema libnftables-json(5): a map with one key, such as `#{chain => #{family => <<"inet">>, ...}}'. Keys
+%% and words can be atoms or binaries in requests; in answers keys are atoms, words and names binaries, and null is the atom
+%% `null'. {@link portcullis_nft} makes them.
+
+-type nft_command() :: #{atom() | binary() => term()}.
+%% `#{add => Object}' and so on; an object alone is added.
+
+-type nft_listing() :: atom() | nft_object().
+%% What is listed: `ruleset', `tables', `chains', `rules', `sets', `maps', `counters', `quotas', `limits'; those of one family
+%% or table, `#{rules => #{family => inet, table => filter}}'; one with what is in it: `table', `chain', `set', `map', or
+%% some elements, `#{element => #{family, table, name, elem}}'.
+
+-type nft_options() :: #{confirm => Milliseconds :: pos_integer(), generation => non_neg_integer(), check => boolean(),
+                         timeout => pos_integer()}
+                     | [{confirm | generation | check | timeout, term()}].
+
+-type applied() :: #{generation := non_neg_integer(), handles := [pos_integer() | null], ref => change_ref(),
+                     check => true}.
+%% What came of {@link nft_apply/3}: the generation that the change made, the handle of what each command has added, and
+%% with `confirm' what names the change.
+
+-type change_ref() :: portcullis_firewall:ref() | pos_integer().
+%% A change that waits to be confirmed: what {@link nft_apply/3} gave, or the number that an error names.
+
+-type network() :: inet:ip_address() | {inet:ip_address(), PrefixLength :: 0..128}.
+
 -type audit_event() :: #{kind := audit, seq := pos_integer(), time := UnixMicroseconds :: integer(),
                          operation := binary(), target := binary(),
                          decision := loaded | granted | failed | denied | limited, rule := binary()}.
@@ -123,8 +158,8 @@
 %% Options, as a list or a map:
 %% <ul>
 %% <li>`name' (`portcullis'): an atom, `{global, Name}', `{via, Module, Name}', or `undefined' for none</li>
-%% <li>`roles' (`[proc]'): `proc' for processes and files, `net' for {@link ping/3} and {@link sysctl/2}, or both. Each
-%%     is a program of its own</li>
+%% <li>`roles' (`[proc]'): `proc' for processes and files, `net' for {@link ping/3}, {@link sysctl/2} and the
+%%     firewall, or both. Each is a program of its own</li>
 %% <li>`path': the folder with `portcullis-proc' and `portcullis-net', or one file for one role. Without it: the environment variable `PORTCULLIS_BIN',
 %%     `/usr/libexec/portcullis', `/usr/local/libexec/portcullis'. The first that exists is used, or is an error</li>
 %% <li>`unprivileged' (`false'): the program drops every capability first. It then runs from any folder, and where none
@@ -270,7 +305,8 @@ processes(Server, Options) ->
 query(Table, Options) ->
     query(?SERVER, Table, Options).
 
-%% @doc The rows of a table, and what is to be known about them. This release has the table `processes'.
+%% @doc The rows of a table, and what is to be known about them. This release has the tables `processes', `nft_list' (rows
+%% `#{object => Object}', see {@link nft_list/3}) and `banned'.
 %%
 %% ```
 %% {ok, Rows, #{vanished := _, denied := _}} =
@@ -432,6 +468,206 @@ sysctls() ->
 sysctls(Server) ->
     portcullis_request:ask(Server, sysctl_list, #{}).
 
+%% @equiv nft_list(portcullis, ruleset, #{})
+-spec nft_list() -> {ok, [nft_object()]} | {error, error()}.
+nft_list() ->
+    nft_list(?SERVER, ruleset, #{}).
+
+%% @equiv nft_list(portcullis, What, #{})
+-spec nft_list(nft_listing()) -> {ok, [nft_object()]} | {error, error()}.
+nft_list(What) ->
+    nft_list(?SERVER, What, #{}).
+
+%% @equiv nft_list(portcullis, What, Options)
+-spec nft_list(nft_listing(), #{timeout => pos_integer()} | [{timeout, pos_integer()}]) ->
+    {ok, [nft_object()]} | {error, error()}.
+nft_list(What, Options) ->
+    nft_list(?SERVER, What, Options).
+
+%% @doc What the firewall of this network namespace is, as objects of the schema libnftables-json(5), if the policy lets it
+%% read (`[nft]'); from a server with role `net'. All of it is of one generation. A listing that others disturb is asked
+%% for again, five times at most, and `timeout' counts for each; then it is `{error, stale}'. What the program does not
+%% know stands there as `#{opaque => #{name, data}}' and is never left out.
+%%
+%% ```
+%% {ok, Objects} = portcullis:nft_list(),
+%% {ok, [#{chain := _} | Rules]} = portcullis:nft_list(#{chain => #{family => inet, table => filter, name => input}}),
+%% {ok, [#{rule := #{handle := Handle, expr := Statements}} | _]} = {ok, Rules}.
+%% '''
+%%
+%% {@link fold/5} over the table `nft_list' reads a large one in bounded memory: `#{what => rules}' are its options.
+-spec nft_list(server(), nft_listing(), #{timeout => pos_integer()} | [{timeout, pos_integer()}]) ->
+    {ok, [nft_object()]} | {error, error()}.
+nft_list(Server, What, Options) ->
+    portcullis_firewall:list(Server, What, Options).
+
+%% @equiv nft_apply(portcullis, Commands, #{})
+-spec nft_apply([nft_command()]) -> {ok, applied()} | {error, error()}.
+nft_apply(Commands) ->
+    nft_apply(?SERVER, Commands, #{}).
+
+%% @equiv nft_apply(portcullis, Commands, Options)
+-spec nft_apply([nft_command()], nft_options()) -> {ok, applied()} | {error, error()}.
+nft_apply(Commands, Options) ->
+    nft_apply(?SERVER, Commands, Options).
+
+%% @doc Changes the firewall: all of the commands, in their order, or none of them. Each must be granted by the policy.
+%%
+%% ```
+%% import portcullis_nft: table/2, base_chain/4, rule/4, match/2, payload/2, ct/1, accept/0, add/1
+%%
+%% {ok, #{ref := Ref, handles := [_, _, _, Handle]}} = portcullis:nft_apply(
+%%     [add(table(inet, filter)),
+%%      add(base_chain(inet, filter, input, #{type => filter, hook => input, prio => 0, policy => drop})),
+%%      add(rule(inet, filter, input, [match(ct(state), [established, related]), accept()])),
+%%      add(rule(inet, filter, input, [match(payload(tcp, dport), 22), accept()]))],
+%%     #{confirm => 10000}),
+%% %% Still there? Then nobody is locked out.
+%% ok = portcullis:nft_confirm(Ref).
+%% '''
+%%
+%% Options:
+%% <ul>
+%% <li>`confirm': milliseconds (100 to 3600000) after which the change takes itself back, unless {@link nft_confirm/2} comes
+%%     before; also when the program's input closes and when this node dies. The policy can ask for it. Until then, nobody
+%%     changes the tables of it through the same program</li>
+%% <li>`generation': only if the firewall is still of that generation, as a listing or a change named it; otherwise `stale'</li>
+%% <li>`check': the kernel looks at it and makes nothing of it</li>
+%% <li>`timeout': as everywhere. A change that was sent and not answered is `{error, {unknown_outcome, Id}}': look before
+%%     you repeat it</li>
+%% </ul>
+%%
+%% `{error, {nft, N, Errno, What}}': the kernel refused the command at position N. `{bad_request, [commands, N | Path], Why}':
+%% it is not of the schema, and nothing was sent to the kernel.
+-spec nft_apply(server(), [nft_command()], nft_options()) -> {ok, applied()} | {error, error()}.
+nft_apply(Server, Commands, Options) ->
+    portcullis_firewall:change(Server, Commands, Options).
+
+%% @equiv nft_check(portcullis, Commands, #{})
+-spec nft_check([nft_command()]) -> {ok, applied()} | {error, error()}.
+nft_check(Commands) ->
+    nft_check(?SERVER, Commands, #{}).
+
+%% @equiv nft_check(portcullis, Commands, Options)
+-spec nft_check([nft_command()], nft_options()) -> {ok, applied()} | {error, error()}.
+nft_check(Commands, Options) ->
+    nft_check(?SERVER, Commands, Options).
+
+%% @doc What {@link nft_apply/3} would say, without any change: policy, schema and kernel look at it.
+%%
+%% ```
+%% {ok, #{generation := Generation}} = portcullis:nft_check(Commands),
+%% {ok, _} = portcullis:nft_apply(Commands, #{generation => Generation}).
+%% '''
+-spec nft_check(server(), [nft_command()], nft_options()) -> {ok, applied()} | {error, error()}.
+nft_check(Server, Commands, Options) ->
+    portcullis_firewall:check(Server, Commands, Options).
+
+%% @equiv nft_confirm(portcullis, Ref)
+-spec nft_confirm(change_ref()) -> ok | {error, error()}.
+nft_confirm(Ref) ->
+    nft_confirm(?SERVER, Ref).
+
+%% @doc Lets a change stay that was made with `confirm'. `{error, stale}': it was confirmed or taken back already, or its
+%% program has ended.
+%%
+%% ```
+%% {ok, #{ref := Ref}} = portcullis:nft_apply(Commands, #{confirm => 10000}),
+%% ok = portcullis:nft_confirm(Ref).
+%% '''
+-spec nft_confirm(server(), change_ref()) -> ok | {error, error()}.
+nft_confirm(Server, Ref) ->
+    portcullis_firewall:confirm(Server, Ref).
+
+%% @equiv nft_rollback(portcullis, Ref)
+-spec nft_rollback(change_ref()) -> ok | {error, error()}.
+nft_rollback(Ref) ->
+    nft_rollback(?SERVER, Ref).
+
+%% @doc Takes a change back that was made with `confirm': its tables are as they were.
+%%
+%% ```
+%% {ok, #{ref := Ref}} = portcullis:nft_apply(Commands, #{confirm => 10000}),
+%% ok = portcullis:nft_rollback(Ref).
+%% '''
+-spec nft_rollback(server(), change_ref()) -> ok | {error, error()}.
+nft_rollback(Server, Ref) ->
+    portcullis_firewall:rollback(Server, Ref).
+
+%% @equiv nft_json(portcullis, Text, #{})
+-spec nft_json(iodata()) -> {ok, binary() | applied()} | {error, error()}.
+nft_json(Text) ->
+    nft_json(?SERVER, Text, #{}).
+
+%% @equiv nft_json(portcullis, Text, Options)
+-spec nft_json(iodata(), nft_options()) -> {ok, binary() | applied()} | {error, error()}.
+nft_json(Text, Options) ->
+    nft_json(?SERVER, Text, Options).
+
+%% @doc The same with JSON text, as `nft -j' takes and prints it: a document that is one `list' is answered by a document,
+%% commands by what {@link nft_apply/3} answers. Options are those of {@link nft_apply/3}.
+%%
+%% ```
+%% {ok, #{generation := _}} =
+%%     portcullis:nft_json(<<"{\"nftables\": [{\"add\": {\"table\": {\"family\": \"inet\", \"name\": \"filter\"}}}]}">>),
+%% {ok, <<"{\"nftables\": [", _/binary>>} = portcullis:nft_json(<<"{\"nftables\": [{\"list\": {\"ruleset\": null}}]}">>).
+%% '''
+-spec nft_json(server(), iodata(), nft_options()) -> {ok, binary() | applied()} | {error, error()}.
+nft_json(Server, Text, Options) ->
+    portcullis_firewall:json(Server, Text, Options).
+
+%% @equiv ban(portcullis, Address, #{})
+-spec ban(network()) -> {ok, map()} | {error, error()}.
+ban(Address) ->
+    ban(?SERVER, Address, #{}).
+
+%% @equiv ban(portcullis, Address, Options)
+-spec ban(network(), #{timeout => Milliseconds :: pos_integer(), comment => binary()}
+                   | [{timeout | comment, pos_integer() | binary()}]) -> {ok, map()} | {error, error()}.
+ban(Address, Options) ->
+    ban(?SERVER, Address, Options).
+
+%% @doc Keeps an address or a network out, for `timeout' milliseconds or until {@link unban/2}. One that is out already is
+%% out for the new time. Here `timeout' is that of the ban; the request has the deadline of the server.
+%%
+%% ```
+%% {ok, _} = portcullis:ban({192, 0, 2, 7}, #{timeout => 3600000, comment => <<"too many logins">>}),
+%% {ok, _} = portcullis:ban({{16#2001, 16#db8, 0, 0, 0, 0, 0, 0}, 32}).
+%% '''
+-spec ban(server(), network(), #{timeout => Milliseconds :: pos_integer(), comment => binary()}
+                             | [{timeout | comment, pos_integer() | binary()}]) -> {ok, map()} | {error, error()}.
+ban(Server, Address, Options) ->
+    portcullis_firewall:ban(Server, Address, Options).
+
+%% @equiv unban(portcullis, Address)
+-spec unban(network()) -> {ok, term()} | {error, error()}.
+unban(Address) ->
+    unban(?SERVER, Address).
+
+%% @doc Lets an address or a network in again.
+%%
+%% ```
+%% {ok, _} = portcullis:unban({192, 0, 2, 7}).
+%% '''
+-spec unban(server(), network()) -> {ok, term()} | {error, error()}.
+unban(Server, Address) ->
+    portcullis_firewall:unban(Server, Address).
+
+%% @equiv banned(portcullis)
+-spec banned() -> {ok, [row()]} | {error, error()}.
+banned() ->
+    banned(?SERVER).
+
+%% @doc Who is kept out: `address', `prefix', `timeout' and `expires' in milliseconds, `comment', and what came since,
+%% `packets' and `bytes'.
+%%
+%% ```
+%% {ok, [#{address := {192, 0, 2, 7}, expires := _} | _]} = portcullis:banned().
+%% '''
+-spec banned(server()) -> {ok, [row()]} | {error, error()}.
+banned(Server) ->
+    portcullis_firewall:banned(Server).
+
 %% @equiv subscribe(portcullis, Topic, #{})
 -spec subscribe(audit) -> {ok, reference()} | {error, error()}.
 subscribe(Topic) ->
@@ -451,7 +687,7 @@ subscribe(Topic, Options) ->
 %% </ul>
 %%
 %% Topic `audit': what the program of `role' (the first of the server) writes down from now on, {@link audit_event()}:
-%% refusals, opened files, echo requests, changes of parameters. A server with `{roles, [proc, net]}' so hears of `proc' only; what the other
+%% refusals, opened files, echo requests, changes of parameters and of the firewall. A server with `{roles, [proc, net]}' so hears of `proc' only; what the other
 %% program writes down is a subscription of its own, with `#{role => net}'. 64 events come unasked; {@link ack/2} allows more. A program has 16
 %% subscriptions; more are `{error, overloaded}'.
 %%

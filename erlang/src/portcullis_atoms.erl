@@ -31,7 +31,7 @@ errors() ->
      unknown_key, missing, duplicate, empty, in_flight, expected, range, too_many, unknown_column, not_comparable,
      request, integer, atom, binary, list, tuple, map, pid, condition, args,
      version, truncated, trailing_bytes, tag, too_deep, too_many_terms, too_many_pairs, length, float, improper_list,
-     frame_too_long].
+     frame_too_long, stale, busy, unknown_outcome, nft].
 
 operations() ->
     [nft_apply, nft_confirm, nft_rollback, nft_list, nft_json, ban, unban, banned, commands, confirm, confirmed, check, generation, ref,
@@ -44,7 +44,9 @@ operations() ->
      ping, address, addresses, rtt, ttl,
      sysctl_get, sysctl_set, sysctl_list, name, parameter, value, before, as_asked,
      subscribe, topic, subscriptions, audit, seq, time, operation, target, decision, rule, result, granted, failed, loaded,
-     limited, kind, peer, files].
+     limited, kind, peer, files,
+     nft_apply, nft_confirm, nft_rollback, nft_list, nft_json, ban, unban, banned, commands, confirm, generation,
+     check, ref, by, change, confirmed, interface].
 
 -spec columns() -> [atom(), ...].
 columns() ->

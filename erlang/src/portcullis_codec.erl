@@ -1,11 +1,13 @@
 %% @private The wire format, without any process: requests to bytes, frames to terms. docs/protocol.md is the contract.
 -module(portcullis_codec).
 
--export([atoms/0, is_table/1, role/1, body/2, request/3, cancel/1, credit/2, route/1, decode/1]).
+-export([atoms/0, is_table/1, is_value/1, is_change/2, role/1, body/2, request/3, cancel/1, credit/2, route/1, decode/1]).
 -export_type([request_id/0, message/0, control/0, error/0, path/0]).
 
 %% The bounds of the port's validator that a client can break without noticing.
 -define(DEPTH_MAX, 16).
+-define(NET_DEPTH_MAX, 64).
+-define(NET_TERMS_MAX, (4 bsl 20)).
 -define(PAIRS_MAX, 64).
 -define(INTEGER_LIMIT, (1 bsl 64)).
 -define(ATOM_BYTES_MAX, 255).
@@ -31,7 +33,24 @@ atoms() ->
 %% Whether the answer of an operation is rows. A table without rows sends no chunk, so the name has to tell.
 -spec is_table(term()) -> boolean().
 is_table(Operation) ->
-    Operation =:= processes.
+    lists:member(Operation, [processes, nft_list, banned]).
+
+%% Whether it is one value. That of `nft_json' depends on the text: a change is answered by a value, a listing by rows, of
+%% which there is always one.
+-spec is_value(term()) -> boolean().
+is_value(Operation) ->
+    not (is_table(Operation) orelse Operation =:= nft_json).
+
+%% Whether something may be different after it: of such a request that was sent and not answered nobody knows what has
+%% become.
+-spec is_change(term(), map()) -> boolean().
+is_change(nft_apply, #{check := true}) -> false;
+is_change(nft_json, #{check := true}) -> false;
+%% The port takes a `list' beside commands for a mistake: with one in front there is no change.
+is_change(nft_json, #{text := Text}) when is_binary(Text) ->
+    re:run(Text, "^\\s*(\\{\\s*\"nftables\"\\s*:\\s*)?\\[\\s*\\{\\s*\"list\"\\s*:", [{capture, none}]) =:= nomatch;
+is_change(Operation, _) ->
+    lists:member(Operation, [nft_apply, nft_json, nft_confirm, nft_rollback, ban, unban, sysctl_set]).
 
 %% The role that has an operation; `any' for what every role has, and for what none has.
 -spec role(term()) -> proc | net | any.
@@ -44,18 +63,30 @@ role(ping) -> net;
 role(sysctl_get) -> net;
 role(sysctl_set) -> net;
 role(sysctl_list) -> net;
+role(nft_apply) -> net;
+role(nft_confirm) -> net;
+role(nft_rollback) -> net;
+role(nft_list) -> net;
+role(nft_json) -> net;
+role(ban) -> net;
+role(unban) -> net;
+role(banned) -> net;
 role(_) -> any.
 
 %% Operation and arguments as the middle of a request frame. What the port's validator would answer under id 0, where
-%% nobody could tell whose it is, is found here and has a path. The frame's tuple is the first level, these are the second.
+%% nobody could tell whose it is, is found here and has a path.
 -spec body(term(), map()) -> {ok, binary()} | {error, error()}.
 body(Operation, _) when not is_atom(Operation) ->
     {error, {bad_request, [], {expected, atom}}};
 body(Operation, Args) ->
     try
-        ok = check(Operation, 2, []),
-        ok = check(Args, 2, []),
-        {ok, <<(bare(Operation))/binary, (bare(Args))/binary>>}
+        ok = check(Operation, 1, []),
+        %% The frame's tuple is one level.
+        ok = check(Args, levels(Operation) - 1, []),
+        Body = <<(bare(Operation))/binary, (bare(Args))/binary>>,
+        %% A term has a byte at least, so that only long ones need counting.
+        ok = accept(byte_size(Body) =< ?NET_TERMS_MAX orelse count(Args) =< ?NET_TERMS_MAX, [], too_many_terms),
+        {ok, Body}
     catch
         throw:{Path, Why} -> {error, {bad_request, lists:reverse(Path), Why}}
     end.
@@ -167,32 +198,44 @@ integer(N) when N < 256 -> <<97, N>>;
 integer(N) when N < (1 bsl 31) -> <<98, N:32>>;
 integer(N) -> bare(N).
 
+levels(Operation) ->
+    case role(Operation) of
+        net -> ?NET_DEPTH_MAX;
+        _ -> ?DEPTH_MAX
+    end.
+
+count(List) when is_list(List) -> lists:foldl(fun(Term, N) -> N + count(Term) end, 1, List);
+count(Tuple) when is_tuple(Tuple) -> count(tuple_to_list(Tuple));
+count(Map) when is_map(Map) -> maps:fold(fun(Key, Value, N) -> N + count(Key) + count(Value) end, 1, Map);
+count(_) -> 1.
+
+%% `Left' levels may still be opened.
 check(Term, _, _) when is_binary(Term); is_float(Term) -> ok;
 check(Term, _, Path) when is_atom(Term) ->
     accept(byte_size(atom_to_binary(Term)) =< ?ATOM_BYTES_MAX, Path, atom);
 check(Term, _, Path) when is_integer(Term) ->
     accept(abs(Term) < ?INTEGER_LIMIT, Path, integer);
 check(Empty, _, _) when Empty =:= []; Empty =:= {}; Empty =:= #{} -> ok;
-check(Term, Level, Path) when Level > ?DEPTH_MAX, (is_list(Term) orelse is_tuple(Term) orelse is_map(Term)) ->
+check(Term, 0, Path) when is_list(Term); is_tuple(Term); is_map(Term) ->
     throw({Path, too_deep});
-check(Term, Level, Path) when is_list(Term) -> check_list(Term, 1, Level + 1, Path);
-check(Term, Level, Path) when is_tuple(Term) -> check_list(tuple_to_list(Term), 1, Level + 1, Path);
-check(Term, Level, Path) when is_map(Term) ->
+check(Term, Left, Path) when is_list(Term) -> check_list(Term, 1, Left - 1, Path);
+check(Term, Left, Path) when is_tuple(Term) -> check_list(tuple_to_list(Term), 1, Left - 1, Path);
+check(Term, Left, Path) when is_map(Term) ->
     ok = accept(map_size(Term) =< ?PAIRS_MAX, Path, too_many_pairs),
-    check_pairs(maps:to_list(Term), Level + 1, Path);
+    check_pairs(maps:to_list(Term), Left - 1, Path);
 check(_, _, Path) -> throw({Path, tag}).
 
 check_list([], _, _, _) -> ok;
-check_list([Term | Rest], Position, Level, Path) ->
-    ok = check(Term, Level, [Position | Path]),
-    check_list(Rest, Position + 1, Level, Path);
+check_list([Term | Rest], Position, Left, Path) ->
+    ok = check(Term, Left, [Position | Path]),
+    check_list(Rest, Position + 1, Left, Path);
 check_list(_, _, _, Path) -> throw({Path, improper_list}).
 
 check_pairs([], _, _) -> ok;
-check_pairs([{Key, Value} | Rest], Level, Path) when is_atom(Key); is_binary(Key); is_integer(Key) ->
-    ok = check(Key, Level, Path),
-    ok = check(Value, Level, [Key | Path]),
-    check_pairs(Rest, Level, Path);
+check_pairs([{Key, Value} | Rest], Left, Path) when is_atom(Key); is_binary(Key); is_integer(Key) ->
+    ok = check(Key, Left, Path),
+    ok = check(Value, Left, [Key | Path]),
+    check_pairs(Rest, Left, Path);
 check_pairs(_, _, Path) -> throw({Path, {expected, atom}}).
 
 accept(true, _, _) -> ok;

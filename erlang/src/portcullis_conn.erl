@@ -77,8 +77,8 @@ init({Role, #{queue_limit := QueueLimit} = Config}) ->
 
 -spec handle_event(gen_statem:event_type(), term(), state(), #data{}) ->
     gen_statem:event_handler_result(state()).
-handle_event(info, {send, _, Owner, Tag, Body, Timeout, Instance}, State, Data) ->
-    request(State, Owner, Tag, Body, Timeout, Instance, Data);
+handle_event(info, {send, _, Owner, Tag, {Body, Change}, Timeout, Instance}, State, Data) ->
+    request(State, Owner, Tag, Body, Change, Timeout, Instance, Data);
 handle_event(info, {credit, Id, Chunks}, ready, #data{pending = Pending} = Data) ->
     case portcullis_pending:credit(Id, Chunks, Pending) of
         {ok, Granted} -> {keep_state, control(portcullis_codec:credit(Id, Chunks), Data#data{pending = Granted})};
@@ -222,12 +222,12 @@ close(#data{transport = Transport, handle = Handle}) -> Transport:close(Handle).
 
 %% --- requests -------------------------------------------------------------------------------------------------------
 
-request(backoff, _, Tag, _, _, Instance, #data{error = Error}) ->
+request(backoff, _, Tag, _, _, _, Instance, #data{error = Error}) ->
     ok = portcullis_pending:tell(Tag, {error, case Instance of any -> Error; _ -> stale end}),
     keep_state_and_data;
-request(State, Owner, Tag, Body, Wanted, Instance, Data) ->
+request(State, Owner, Tag, Body, Change, Wanted, Instance, Data) ->
     {Timeout, Guard} = times(Wanted, Data),
-    case portcullis_pending:add(Owner, Tag, Body, Timeout, Guard, Instance, Data#data.pending) of
+    case portcullis_pending:add(Owner, Tag, Body, Change, Timeout, Guard, Instance, Data#data.pending) of
         {ok, Pending} when State =:= ready -> {keep_state, pump(Data#data{pending = Pending})};
         {ok, Pending} -> {keep_state, Data#data{pending = Pending}};
         {error, Error} ->

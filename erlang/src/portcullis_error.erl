@@ -5,10 +5,10 @@
 
 -define(DOCTOR, "portcullis_doctor:print() says more.").
 -define(CONDITIONS, "a value, a list of values, {min, N}, {max, N}, {range, Min, Max} or {prefix, Binary}").
--define(KEYS, [address, cell_max, columns, items, length, limit, max_bytes, name, offset, path, pid, role, size, timeout, topic,
-               value, where]).
+-define(KEYS, [address, cell_max, check, columns, commands, comment, confirm, generation, items, length, limit, max_bytes, name,
+               offset, path, pid, ref, role, size, text, timeout, topic, value, what, where]).
 %% As many names as a sentence can list.
--define(FEW, 20).
+-define(FEW, 30).
 
 %% For who asked something.
 -spec format(portcullis:error() | portcullis_opts:error() | term()) -> binary().
@@ -58,7 +58,12 @@ text(overloaded) ->
      "used, or raise max_in_flight and queue_limit of the server."];
 text(cancelled) -> "The request was cancelled.";
 text(esrch) -> "There is no such process, or its pid belongs to another one by now.";
-text(stale) -> "The file was closed when its program ended, and means nothing to the one that runs now; open it again.";
+text(stale) ->
+    "What the request was made for is gone: a file was closed when its program ended, so open it again; the firewall is of "
+    "another generation by now, so list it again; a change was confirmed or taken back already, or its program has ended.";
+text(busy) -> "Others changed the firewall each time before the change was made; try again.";
+text({nft, 0, _, What}) -> ["The kernel refused it: ", sentence(What)];
+text({nft, Index, _, What}) -> io_lib:format("The kernel refused command ~b, ~ts", [Index, sentence(What)]);
 text({refused, #{message := Message, fix := Fix}}) ->
     ["The program refuses to serve: ", sentence(Message), " To mend it:",
      portcullis_fix:block(portcullis_fix:absolute(Fix))];
@@ -80,6 +85,7 @@ text({posix, Errno, <<"an ICMP error came back">>}) ->
 text({posix, Errno, What}) -> io_lib:format("The kernel refused ~ts: ~ts.", [What, posix(Errno)]);
 text({bad_request, Path, Why}) ->
     io_lib:format("The request is wrong~ts: ~ts.", [at(Path), wrong(Path, Why)]);
+text({unknown_outcome, undefined}) -> "Whether the change was made is not known; look before you repeat it.";
 text({unknown_outcome, Id}) -> io_lib:format("Whether change ~0tp was made is not known; look before you repeat it.", [Id]);
 text({bad_option, _, _} = Error) -> portcullis_opts:format_error(Error);
 text(Other) -> io_lib:format("~0tp", [Other]).
@@ -156,11 +162,15 @@ absent([{_, environment, _}]) ->
 absent(_) -> "There is no program to start".
 
 wrong([columns], {expected, list}) -> "it should be a list of columns, such as [pid, comm]";
+wrong([Top, _ | _], unknown_key) when Top =:= commands; Top =:= what; Top =:= text ->
+    "there is no such key here; see libnftables-json(5)";
 wrong(Path, unknown_key) when Path =/= [] -> ["there is no such key", meant(lists:last(Path), ?KEYS)];
 wrong([Columns, N], {expected, atom}) when is_integer(N), (Columns =:= columns orelse Columns =:= items) ->
     "it should be the name of a column, such as comm";
 wrong([where, state | _], {expected, _}) -> why({expected, state});
 wrong([where, Column | _], {expected, condition}) when is_atom(Column) -> ["it should be ", ?CONDITIONS];
+wrong([text, Line, Column], {expected, json}) when is_integer(Column) ->
+    io_lib:format("line ~b is no JSON at character ~b", [Line, Column]);
 wrong(_, Why) -> why(Why).
 
 %% What was meant: the nearest name there is, or all of them where they are few.
@@ -200,6 +210,13 @@ why({too_many, Max}) -> io_lib:format("at most ~p elements are allowed", [Max]);
 why({unknown_column, Name}) -> ["there is no column ", printable(Name), meant(Name, portcullis_atoms:columns())];
 why({not_comparable, Column}) -> io_lib:format("column ~ts holds lists or maps and cannot be compared", [Column]);
 why({frame_too_long, Max}) -> io_lib:format("it is longer than ~p bytes", [Max]);
+why({unknown_name, Name}) -> ["nothing has the name ", printable(Name)];
+why(listed_only) -> "it stands in listings only: what this program does not know can be deleted and moved, not written";
+why({unsupported, What}) -> ["this program does not have ", printable(What)];
+why({length, Min, Max}) -> io_lib:format("it must have ~b to ~b bytes", [Min, Max]);
+why({excludes, Other}) -> ["it excludes ", printable(Other), ", which is there too"];
+why(nul) -> "it has a NUL in it";
+why(too_many_terms) -> "it has too many terms";
 why(tag) -> "pids, references, functions and bit strings cannot be sent";
 why(too_deep) -> "it is nested too deep";
 why(too_many_pairs) -> "the map has too many pairs";

@@ -2,7 +2,7 @@
 %% the subscriptions, which have no deadline and take nobody's place.
 -module(portcullis_pending).
 
--export([new/1, open/5, add/7, next/1, sent/2, rows/3, event/4, credit/3, done/3, withdraw/3, fail/2, find/2, is_sent/2,
+-export([new/1, open/5, add/8, next/1, sent/2, rows/3, event/4, credit/3, done/3, withdraw/3, fail/2, find/2, is_sent/2,
          count/1]).
 -export([tell/2]).
 -export_type([pending/0, tag/0, source/0]).
@@ -27,6 +27,8 @@
                   %% `infinity' makes it a standing one.
                   deadline :: integer() | infinity,
                   body :: binary() | sent,
+                  %% Something may be different after it.
+                  change :: boolean(),
                   %% Chunks of rows, or events, that may still come.
                   credit = 0 :: non_neg_integer(),
                   %% What was lost is said after credit was given, and once each time.
@@ -64,15 +66,16 @@ open(Limit, Places, FrameMax, Credit, Pending) ->
 
 %% `Guard' is when the caller is answered even if the port is silent. A request for one port only (`Instance') is stale
 %% when that port is gone: it is not for the next one, and what waits here never outlives its port.
--spec add(pid(), tag(), binary(), pos_integer() | infinity, pos_integer() | infinity, reference() | any, pending()) ->
+-spec add(pid(), tag(), binary(), boolean(), pos_integer() | infinity, pos_integer() | infinity, reference() | any,
+          pending()) ->
     {ok, pending()} | {error, overloaded | stale}.
-add(_, _, _, _, _, Instance, #pending{instance = Current}) when Instance =/= any, Instance =/= Current ->
+add(_, _, _, _, _, _, Instance, #pending{instance = Current}) when Instance =/= any, Instance =/= Current ->
     {error, stale};
-add(_, _, _, _, _, _, #pending{queued = Queued, queue_limit = Limit, in_flight = InFlight, max_in_flight = Max})
+add(_, _, _, _, _, _, _, #pending{queued = Queued, queue_limit = Limit, in_flight = InFlight, max_in_flight = Max})
   when Queued >= Limit, Queued - Limit >= Max - InFlight ->
     {error, overloaded};
-add(Owner, Tag, Body, Timeout, Guard, _, #pending{next_id = Id, requests = Requests} = Pending) ->
-    Request = #request{tag = Tag, body = Body,
+add(Owner, Tag, Body, Change, Timeout, Guard, _, #pending{next_id = Id, requests = Requests} = Pending) ->
+    Request = #request{tag = Tag, body = Body, change = Change,
                        owner = erlang:monitor(process, Owner, [{tag, {owner, Id}}]),
                        timer = timer(Guard, Id), deadline = deadline(Timeout)},
     {ok, Pending#pending{requests = Requests#{Id => Request}, next_id = Id + 1,
@@ -173,13 +176,13 @@ done(Id, Frame, #pending{requests = Requests, instance = Instance} = Pending) ->
         _ -> Pending
     end.
 
-%% Ends a request from this side, and says whether the port knows of it.
+%% Ends a request from this side, and says whether the port knows of it. A change that the port knows of may be made.
 -spec withdraw(portcullis_codec:request_id(), portcullis:error(), pending()) -> {sent | queued | unknown, pending()}.
 withdraw(Id, Error, #pending{requests = Requests, queue = Queue} = Pending) ->
     case maps:take(Id, Requests) of
         {#request{tag = Tag, body = Body} = Request, Rest} ->
             ok = release(Request),
-            ok = tell(Tag, {error, Error}),
+            ok = tell(Tag, {error, outcome(Id, Request, Error)}),
             case Body of
                 sent -> {sent, count(Request, -1, Pending#pending{requests = Rest})};
                 _ -> {queued, Pending#pending{requests = Rest, queue = queue:delete(Id, Queue),
@@ -188,14 +191,17 @@ withdraw(Id, Error, #pending{requests = Requests, queue = Queue} = Pending) ->
         error -> {unknown, Pending}
     end.
 
-%% The connection is lost: every request ends, and none is taken until {@link open/4}.
+%% The connection is lost: every request ends, and none is taken until {@link open/5}.
 -spec fail(portcullis:error(), pending()) -> pending().
 fail(Error, #pending{requests = Requests, queue_limit = QueueLimit, next_id = Next}) ->
-    ok = lists:foreach(fun(#request{tag = Tag} = Request) ->
+    ok = lists:foreach(fun({Id, #request{tag = Tag} = Request}) ->
                                ok = release(Request),
-                               tell(Tag, {error, Error})
-                       end, maps:values(Requests)),
+                               tell(Tag, {error, outcome(Id, Request, Error)})
+                       end, maps:to_list(Requests)),
     #pending{queue_limit = QueueLimit, next_id = Next}.
+
+outcome(Id, #request{body = sent, change = true}, _) -> {unknown_outcome, Id};
+outcome(_, _, Error) -> Error.
 
 %% Only for cancels before the first answer, which are rare: a second index would cost every request.
 -spec find(tag(), pending()) -> {ok, portcullis_codec:request_id()} | error.

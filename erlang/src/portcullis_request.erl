@@ -2,7 +2,7 @@
 %% calls, so that a large answer or a slow fold costs nobody else.
 -module(portcullis_request).
 
--export([ask/3, ask_one/4, fold/5, send/3, send/4, stand/3, await/1, await/2, cancel/1, call/2]).
+-export([ask/3, ask_one/4, ask_all/3, fold/5, send/3, send/4, stand/3, await/1, await/2, cancel/1, call/2]).
 -export_type([id/0]).
 
 %% No request lives longer: the longest deadline and some room. An answer that was received already is waited for in vain.
@@ -19,11 +19,12 @@
                   %% `undefined', which nobody can have: the monitor says `noproc'.
                   tag :: reference() | undefined,
                   failed :: portcullis:error() | undefined,
+                  change = false :: boolean(),
                   started :: integer()}).
 
 -opaque id() :: #request{}.
 
--type options() :: map() | [{atom(), term()}].
+-type options() :: map() | [{atom(), term()}] | {map(), portcullis_opts:timeout_ms() | default}.
 -type answer() :: {ok, term()} | {ok, [portcullis:row()], portcullis:meta()} | {error, portcullis:error()}.
 
 %% Asks and waits. The reference goes to the receive as an argument of its own: the compiler sees then where it was made,
@@ -41,6 +42,15 @@ ask_one(Server, Operation, Options, Instance) ->
         {error, Error} -> {error, Error}
     end.
 
+%% Where an answer can be rows or a value: the rows, of which a value has none, what ends them, and which port has answered.
+-spec ask_all(portcullis:server(), atom(), options()) ->
+    {ok, [portcullis:row()], term(), reference()} | {error, portcullis:error()}.
+ask_all(Server, Operation, Options) ->
+    case run(Server, Operation, Options, any, fun collect/2, []) of
+        {ok, Acc, Value, {_, Answered}} -> {ok, lists:append(lists:reverse(Acc)), Value, Answered};
+        {error, Error} -> {error, Error}
+    end.
+
 %% Folds over the rows as they come. The port stays at most one window ahead of `Fun'.
 -spec fold(portcullis:server(), atom(), options(), fun((portcullis:row(), Acc) -> Acc), Acc) ->
     {ok, Acc, portcullis:meta()} | {error, portcullis:error()}.
@@ -52,9 +62,9 @@ fold(Server, Table, Options, Fun, Acc0) ->
 
 run(Server, Operation, Options, Instance, Fun, Acc) ->
     case encode(Operation, Options) of
-        {ok, Role, Timeout, Body} ->
+        {ok, Role, Timeout, Sent} ->
             Tag = erlang:monitor(process, portcullis_server:where(Server), [{alias, demonitor}]),
-            Request = sent(Server, self(), Operation, Tag, {Role, Body, Timeout, Instance}),
+            Request = sent(Server, self(), Operation, Tag, {Role, Sent, Timeout, Instance}),
             try finished(Request, chunks(Tag, Request, undefined, 1, Fun, Acc, deadline(longest(Timeout))))
             catch
                 Class:Reason:Stack ->
@@ -74,9 +84,9 @@ send(Server, Operation, Options) ->
 -spec send(portcullis:server(), pid(), term(), term()) -> id().
 send(Server, Owner, Operation, Options) ->
     case encode(Operation, Options) of
-        {ok, Role, Timeout, Body} ->
+        {ok, Role, Timeout, Sent} ->
             Tag = erlang:monitor(process, portcullis_server:where(Server), [{alias, demonitor}]),
-            sent(Server, Owner, Operation, Tag, {Role, Body, Timeout, any});
+            sent(Server, Owner, Operation, Tag, {Role, Sent, Timeout, any});
         {error, Error} -> failed(Server, Operation, Error)
     end.
 
@@ -85,9 +95,9 @@ send(Server, Owner, Operation, Options) ->
 -spec stand(portcullis:server(), atom(), map()) -> {ok, portcullis_pending:tag()} | {error, portcullis:error()}.
 stand(Server, Operation, Args) ->
     case request(Operation, Args) of
-        {ok, Role, Body} ->
+        {ok, Role, Sent} ->
             Tag = erlang:monitor(process, portcullis_server:where(Server), [{alias, demonitor}]),
-            ok = gen_server:cast(Server, {send, Role, self(), Tag, Body, infinity, any}),
+            ok = gen_server:cast(Server, {send, Role, self(), Tag, Sent, infinity, any}),
             {ok, Tag};
         {error, Error} -> {error, Error}
     end.
@@ -121,11 +131,14 @@ call(Server, Question) ->
 
 %% An answer to `subscribe' would never come.
 encode(subscribe, _) -> {error, {unsupported, <<"subscribe as a request: call portcullis:subscribe/2">>}};
+%% How long it lasts is an argument here.
+encode(ban, Options) when is_map(Options) -> encode(ban, {Options, default});
+encode(ban, [{_, _} | _] = Options) -> encode(ban, maps:from_list(Options));
 encode(Operation, Options) ->
     case portcullis_opts:call(Options) of
         {ok, Timeout, Args} ->
             case request(Operation, Args) of
-                {ok, Role, Body} -> {ok, Role, Timeout, Body};
+                {ok, Role, Sent} -> {ok, Role, Timeout, Sent};
                 {error, Error} -> {error, Error}
             end;
         {error, Error} -> {error, Error}
@@ -135,15 +148,16 @@ request(Operation, Args) ->
     case portcullis_opts:role(Operation, Args) of
         {ok, Role, Rest} ->
             case portcullis_codec:body(Operation, Rest) of
-                {ok, Body} -> {ok, Role, Body};
+                {ok, Body} -> {ok, Role, {Body, portcullis_codec:is_change(Operation, Rest)}};
                 {error, Error} -> {error, Error}
             end;
         {error, Error} -> {error, Error}
     end.
 
-sent(Server, Owner, Operation, Tag, {Role, Body, Timeout, Instance}) ->
-    Request = started(#request{server = Server, operation = Operation, tag = Tag, started = erlang:monotonic_time()}),
-    ok = gen_server:cast(Server, {send, Role, Owner, Tag, Body, Timeout, Instance}),
+sent(Server, Owner, Operation, Tag, {Role, {_, Change} = Sent, Timeout, Instance}) ->
+    Request = started(#request{server = Server, operation = Operation, tag = Tag, change = Change,
+                               started = erlang:monotonic_time()}),
+    ok = gen_server:cast(Server, {send, Role, Owner, Tag, Sent, Timeout, Instance}),
     Request.
 
 %% --- the answer -----------------------------------------------------------------------------------------------------
@@ -159,26 +173,32 @@ chunks(Tag, Request, Reader, Count, Fun, Acc, Deadline) ->
                     chunks(Tag, Request, Next, Count + 1, Fun, Folded, Deadline);
                 {malformed, What} ->
                     ok = abandon(Request),
-                    malformed(Connection, What)
+                    malformed(Connection, What, Request)
             end;
         {Tag, {done, Source, Frame}} ->
             true = erlang:demonitor(Tag, [flush]),
-            end_of_answer(Frame, Acc, Source);
+            end_of_answer(Frame, Acc, Source, Request);
         {Tag, {error, Error}} ->
             true = erlang:demonitor(Tag, [flush]),
             {error, Error};
+        {'DOWN', Tag, process, _, noproc} ->
+            {error, {down, noproc}};
         {'DOWN', Tag, process, _, Reason} ->
-            {error, {down, Reason}}
+            {error, outcome(Request, {down, Reason})}
     after left(Deadline) ->
             ok = abandon(Request),
-            {error, timeout}
+            {error, outcome(Request, timeout)}
     end.
+
+%% Without the connection, which knows whether it was sent, a change may be made.
+outcome(#request{change = true}, _) -> {unknown_outcome, undefined};
+outcome(_, Error) -> Error.
 
 collect(Rows, Acc) ->
     [Rows | Acc].
 
 collected(Operation, {ok, Acc, Value, _}) ->
-    case portcullis_codec:is_table(Operation) of
+    case portcullis_codec:is_table(Operation) orelse (Acc =/= [] andalso not portcullis_codec:is_value(Operation)) of
         true -> {ok, lists:append(lists:reverse(Acc)), Value};
         false -> {ok, Value}
     end;
@@ -198,17 +218,17 @@ read_rows(Reader, Rows) ->
         malformed -> {malformed, rows}
     end.
 
-end_of_answer(Frame, Acc, {Connection, _} = Source) ->
+end_of_answer(Frame, Acc, {Connection, _} = Source, Request) ->
     case portcullis_codec:decode(Frame) of
         {ok, {ok, _, Value}} -> {ok, Acc, Value, Source};
         {ok, {error, _, Error}} -> {error, Error};
-        _ -> malformed(Connection, Frame)
+        _ -> malformed(Connection, Frame, Request)
     end.
 
 %% The connection closes a port that breaks the protocol.
-malformed(Connection, What) ->
+malformed(Connection, What, Request) ->
     _ = Connection ! {malformed, What},
-    {error, {down, {protocol, malformed_frame}}}.
+    {error, outcome(Request, {down, {protocol, malformed_frame}})}.
 
 grant(Connection, Id, Count) when Count rem ?CREDIT_BATCH =:= 0 ->
     _ = Connection ! {credit, Id, ?CREDIT_BATCH},

@@ -14,6 +14,8 @@ reader([pid, ppid, comm, state, uid, rss, utime, stime, starttime, cmdline]) ->
             #{pid => Pid, ppid => Ppid, comm => Comm, state => State, uid => Uid, rss => Rss, utime => Utime,
               stime => Stime, starttime => Starttime, cmdline => Cmdline}
     end;
+reader([object]) ->
+    fun({Object}) -> #{object => Object} end;
 reader(Columns) ->
     Width = length(Columns),
     Sorted = lists:sort(lists:zip(Columns, lists:seq(1, Width))),

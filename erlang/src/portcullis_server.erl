@@ -57,6 +57,11 @@ handle_call({request, Operation, Args, Timeout}, From, State) ->
     Server = self(),
     _ = spawn(fun() -> on_behalf(Server, From, Operation, Args, Timeout) end),
     {noreply, State};
+handle_call({request, Text}, From, State) when is_binary(Text) ->
+    %% What programs say that were written for the process of another library.
+    Server = self(),
+    _ = spawn(fun() -> gen_server:reply(From, portcullis_firewall:commit(Server, Text, #{})) end),
+    {noreply, State};
 handle_call(info, _From, #state{connections = Connections} = State) ->
     {reply, {ok, maps:map(fun(_, Connection) -> portcullis_conn:info(Connection) end, Connections)}, State};
 handle_call(config, _From, #state{config = Config} = State) ->
@@ -65,8 +70,8 @@ handle_call(Other, _From, State) ->
     {reply, {error, {bad_request, [], {unknown_call, Other}}}, State}.
 
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
-handle_cast({send, any, Owner, Tag, Body, Timeout, Instance}, #state{config = #{roles := [First | _]}} = State) ->
-    handle_cast({send, First, Owner, Tag, Body, Timeout, Instance}, State);
+handle_cast({send, any, Owner, Tag, Request, Timeout, Instance}, #state{config = #{roles := [First | _]}} = State) ->
+    handle_cast({send, First, Owner, Tag, Request, Timeout, Instance}, State);
 handle_cast({send, Role, _, Tag, _, _, _} = Send, #state{connections = Connections, config = #{roles := Roles}} = State) ->
     case Connections of
         #{Role := Connection} -> _ = Connection ! Send, ok;
@@ -93,7 +98,12 @@ terminate(_, #state{connections = Connections}) ->
     lists:foreach(fun portcullis_conn:stop/1, maps:values(Connections)).
 
 on_behalf(Server, {Caller, _} = From, Operation, Args, Timeout) ->
-    Options = if is_map(Args) -> Args#{timeout => Timeout}; true -> Args end,
+    Options = case is_map(Args) of
+        %% Its own `timeout' is how long the ban lasts.
+        true when Operation =:= ban -> {Args, Timeout};
+        true -> Args#{timeout => Timeout};
+        false -> Args
+    end,
     Request = portcullis_request:send(Server, Caller, Operation, Options),
     gen_server:reply(From, portcullis_request:await(Request)).
 
