@@ -309,6 +309,131 @@ defmodule Portcullis do
   def sysctls!(server \\ @default), do: server |> sysctls() |> Error.unwrap!()
 
   @doc """
+  What the firewall is, as maps of the schema libnftables-json(5), from a server with role `:net`. `what` is `:ruleset`,
+  `:tables`, `:rules` and so on, or an object with what is in it.
+
+      {:ok, objects} = Portcullis.nft_list()
+      {:ok, [%{chain: _} | rules]} = Portcullis.nft_list(%{chain: %{family: :inet, table: "filter", name: "input"}})
+  """
+  @spec nft_list(:portcullis.nft_listing(), options()) :: {:ok, [:portcullis.nft_object()]} | {:error, reason()}
+  def nft_list(what \\ :ruleset, options \\ []), do: nft_list(@default, what, options)
+
+  @doc "The same, of a server."
+  @spec nft_list(server(), :portcullis.nft_listing(), options()) ::
+          {:ok, [:portcullis.nft_object()]} | {:error, reason()}
+  defdelegate nft_list(server, what, options), to: :portcullis
+
+  @doc "Like `nft_list/2`, but raises `Portcullis.Error`."
+  @spec nft_list!(:portcullis.nft_listing(), options()) :: [:portcullis.nft_object()]
+  def nft_list!(what \\ :ruleset, options \\ []), do: nft_list!(@default, what, options)
+
+  @doc "Like `nft_list/3`, but raises `Portcullis.Error`."
+  @spec nft_list!(server(), :portcullis.nft_listing(), options()) :: [:portcullis.nft_object()]
+  def nft_list!(server, what, options), do: server |> nft_list(what, options) |> Error.unwrap!()
+
+  @doc """
+  Changes the firewall: all of the commands or none. The functions of `:portcullis_nft` make them. With `:confirm` the change
+  takes itself back after so many milliseconds, unless `nft_confirm/1` comes before. A change that was sent and not
+  answered is `{:error, {:unknown_outcome, _}}` and may be made. Options are those of `:portcullis.nft_apply/3`.
+
+      import :portcullis_nft, only: [add: 1, element: 4]
+
+      {:ok, %{ref: ref}} = Portcullis.nft_apply([add(element(:inet, "fw", "banned", [{192, 0, 2, 7}]))], confirm: 10_000)
+      :ok = Portcullis.nft_confirm(ref)
+  """
+  @spec nft_apply([:portcullis.nft_command()], options()) :: {:ok, :portcullis.applied()} | {:error, reason()}
+  def nft_apply(commands, options \\ []), do: nft_apply(@default, commands, options)
+
+  @doc "The same, of a server."
+  @spec nft_apply(server(), [:portcullis.nft_command()], options()) ::
+          {:ok, :portcullis.applied()} | {:error, reason()}
+  defdelegate nft_apply(server, commands, options), to: :portcullis
+
+  @doc "Like `nft_apply/2`, but raises `Portcullis.Error`."
+  @spec nft_apply!([:portcullis.nft_command()], options()) :: :portcullis.applied()
+  def nft_apply!(commands, options \\ []), do: nft_apply!(@default, commands, options)
+
+  @doc "Like `nft_apply/3`, but raises `Portcullis.Error`."
+  @spec nft_apply!(server(), [:portcullis.nft_command()], options()) :: :portcullis.applied()
+  def nft_apply!(server, commands, options), do: server |> nft_apply(commands, options) |> Error.unwrap!()
+
+  @doc "What `nft_apply/2` would say, without any change."
+  @spec nft_check([:portcullis.nft_command()], options()) :: {:ok, :portcullis.applied()} | {:error, reason()}
+  def nft_check(commands, options \\ []), do: nft_check(@default, commands, options)
+
+  @doc "The same, of a server."
+  @spec nft_check(server(), [:portcullis.nft_command()], options()) ::
+          {:ok, :portcullis.applied()} | {:error, reason()}
+  defdelegate nft_check(server, commands, options), to: :portcullis
+
+  @doc "Lets a change stay that was made with `:confirm`."
+  @spec nft_confirm(server(), :portcullis.change_ref()) :: :ok | {:error, reason()}
+  def nft_confirm(server \\ @default, ref), do: :portcullis.nft_confirm(server, ref)
+
+  @doc "Like `nft_confirm/2`, but raises `Portcullis.Error`."
+  @spec nft_confirm!(server(), :portcullis.change_ref()) :: :ok
+  def nft_confirm!(server \\ @default, ref), do: server |> nft_confirm(ref) |> Error.unwrap!()
+
+  @doc "Takes a change back that was made with `:confirm`."
+  @spec nft_rollback(server(), :portcullis.change_ref()) :: :ok | {:error, reason()}
+  def nft_rollback(server \\ @default, ref), do: :portcullis.nft_rollback(server, ref)
+
+  @doc "Like `nft_rollback/2`, but raises `Portcullis.Error`."
+  @spec nft_rollback!(server(), :portcullis.change_ref()) :: :ok
+  def nft_rollback!(server \\ @default, ref), do: server |> nft_rollback(ref) |> Error.unwrap!()
+
+  @doc """
+  The same with JSON text: a document that is one `list` is answered by a document, commands by what `nft_apply/2` answers.
+  `Portcullis.NFTables` is for programs that were written for the hex package `nftables`.
+
+      {:ok, json} = Portcullis.nft_json(~s({"nftables": [{"list": {"ruleset": null}}]}))
+  """
+  @spec nft_json(iodata(), options()) :: {:ok, String.t() | :portcullis.applied()} | {:error, reason()}
+  def nft_json(text, options \\ []), do: nft_json(@default, text, options)
+
+  @doc "The same, of a server."
+  @spec nft_json(server(), iodata(), options()) :: {:ok, String.t() | :portcullis.applied()} | {:error, reason()}
+  defdelegate nft_json(server, text, options), to: :portcullis
+
+  @doc "Like `nft_json/2`, but raises `Portcullis.Error`."
+  @spec nft_json!(iodata(), options()) :: String.t() | :portcullis.applied()
+  def nft_json!(text, options \\ []), do: @default |> nft_json(text, options) |> Error.unwrap!()
+
+  @doc """
+  Drops what comes from an address or a network, for `:timeout` milliseconds or until `unban/1`.
+
+      {:ok, %{changed: true}} = Portcullis.ban({192, 0, 2, 7}, timeout: 3_600_000, comment: "too many logins")
+      {:ok, [%{address: {192, 0, 2, 7}}]} = Portcullis.banned()
+      {:ok, %{changed: true}} = Portcullis.unban({{192, 0, 2, 0}, 24})
+  """
+  @spec ban(:portcullis.network(), options()) :: {:ok, %{changed: boolean()}} | {:error, reason()}
+  def ban(address, options \\ []), do: ban(@default, address, options)
+
+  @doc "The same, of a server."
+  @spec ban(server(), :portcullis.network(), options()) :: {:ok, %{changed: boolean()}} | {:error, reason()}
+  defdelegate ban(server, address, options), to: :portcullis
+
+  @doc "Like `ban/2`, but raises `Portcullis.Error`."
+  @spec ban!(:portcullis.network(), options()) :: %{changed: boolean()}
+  def ban!(address, options \\ []), do: address |> ban(options) |> Error.unwrap!()
+
+  @doc "Lets an address or a network in again."
+  @spec unban(server(), :portcullis.network()) :: {:ok, %{changed: boolean()}} | {:error, reason()}
+  def unban(server \\ @default, address), do: :portcullis.unban(server, address)
+
+  @doc "Like `unban/2`, but raises `Portcullis.Error`."
+  @spec unban!(server(), :portcullis.network()) :: %{changed: boolean()}
+  def unban!(server \\ @default, address), do: server |> unban(address) |> Error.unwrap!()
+
+  @doc "Who is kept out."
+  @spec banned(server()) :: {:ok, [map()]} | {:error, reason()}
+  def banned(server \\ @default), do: :portcullis.banned(server)
+
+  @doc "Like `banned/1`, but raises `Portcullis.Error`."
+  @spec banned!(server()) :: [map()]
+  def banned!(server \\ @default), do: server |> banned() |> Error.unwrap!()
+
+  @doc """
   Events of topic `:audit` as messages: `{:portcullis, ref, {:event, map} | {:lost, count} | {:down, reason}}`. 64 come
   unasked; `ack/2` allows more. It ends with the calling process.
 

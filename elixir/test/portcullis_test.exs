@@ -124,6 +124,46 @@ defmodule PortcullisTest do
     assert %Error{} = catch_error(Portcullis.sysctls!(PortcullisTest.Server))
   end
 
+  # The policy of the tests lets the firewall be read, and elements of one set be changed after confirmation;
+  # tests/portcullis_nft_SUITE.erl has one that lets more be done.
+  test "the firewall" do
+    server = PortcullisTest.Server
+    assert {:ok, objects} = Portcullis.nft_list(server, :ruleset, timeout: 5_000)
+    assert Portcullis.nft_list!(server, %{ruleset: :null}, []) == objects
+    assert %Error{reason: {:bad_request, [:what], _}} = catch_error(Portcullis.nft_list!(server, :weather, []))
+    commands = [:portcullis_nft.add(:portcullis_nft.element(:inet, "portcullis", "banned", [{192, 0, 2, 7}]))]
+    assert {:error, {:denied_by_policy, "nft.confirm", _}} = Portcullis.nft_apply(server, commands, [])
+    assert {:error, {:nft, 1, :enoent, text}} = Portcullis.nft_check(server, commands, timeout: 5_000)
+    assert %Error{} = error = catch_error(Portcullis.nft_apply!(server, commands, confirm: 1_000))
+    assert Exception.message(error) == "The kernel refused command 1, " <> text <> "."
+    assert {:ok, ~s({"nftables": [) <> _} = Portcullis.nft_json(server, ~s([{"list": {"tables": null}}]), [])
+    assert {:error, :stale} = Portcullis.nft_confirm(server, 4711)
+    assert %Error{reason: :stale} = catch_error(Portcullis.nft_rollback!(server, 4711))
+    assert {:error, {:denied_by_policy, "nft.write", _}} = Portcullis.ban(server, {192, 0, 2, 7}, timeout: 1_000)
+    assert {:error, {:denied_by_policy, "nft.write", _}} = Portcullis.unban(server, {192, 0, 2, 7})
+    assert [] = Portcullis.banned!(server)
+    assert {:error, {:unsupported, "role net: " <> _}} = Portcullis.nft_list()
+    assert %Error{} = catch_error(Portcullis.nft_apply!(commands))
+    assert %Error{} = catch_error(Portcullis.nft_json!(""))
+    assert %Error{} = catch_error(Portcullis.ban!({192, 0, 2, 7}))
+  end
+
+  test "what was written for the package nftables" do
+    args = if System.cmd("id", ["-u"]) == {"0\n", 0}, do: ["--allow-root"], else: []
+    pid = start_supervised!({Portcullis.NFTables, name: PortcullisTest.NFTables, check_capabilities: true, args: args})
+    list = ~s({"nftables": [{"list": {"tables": null}}]})
+    assert {:ok, ~s({"nftables": [) <> _ = json} = Portcullis.NFTables.commit(pid, list)
+    assert {:ok, ^json} = Portcullis.NFTables.commit(PortcullisTest.NFTables, list, 1_000)
+    assert {:ok, ^json} = Portcullis.NFTables.commit(PortcullisTest.Server, list, timeout: 1_000)
+    assert {:ok, ^json} = GenServer.call(pid, {:request, list}, 5_000)
+    denied = ~s({"nftables": [{"add": {"table": {"family": "inet", "name": "fw"}}}]})
+    assert {:ok, "Error: The policy does not grant nft.write." <> _} = Portcullis.NFTables.commit(pid, denied)
+    assert {:ok, "Error: " <> _} = Portcullis.NFTables.commit(pid, "add table inet fw")
+    {:ok, other} = Portcullis.NFTables.start_link(args: args)
+    assert :ok = Portcullis.NFTables.stop(other)
+    assert {:error, {:down, :noproc}} = Portcullis.NFTables.commit(other, list)
+  end
+
   test "subscriptions", %{own: own} do
     {:ok, ref} = Portcullis.subscribe(PortcullisTest.Server, :audit, role: :proc)
     {:error, _} = Portcullis.process(PortcullisTest.Server, own, [:environ])

@@ -122,16 +122,16 @@
 %% A kernel parameter in the list of {@link sysctls/1}.
 
 -type nft_object() :: #{atom() | binary() => term()}.
-%% An object of the schema libnftables-json(5): a map with one key, such as `#{chain => #{family => <<"inet">>, ...}}'. Keys
-%% and words can be atoms or binaries in requests; in answers keys are atoms, words and names binaries, and null is the atom
-%% `null'. {@link portcullis_nft} makes them.
+%% An object of the schema libnftables-json(5): a map with one key, such as `#{chain => #{family => <<"inet">>, ...}}'. In
+%% requests keys and words are atoms or binaries, names and texts binaries; in answers keys are atoms, all else binaries, and
+%% null is the atom `null'. {@link portcullis_nft} makes them.
 
 -type nft_command() :: #{atom() | binary() => term()}.
 %% `#{add => Object}' and so on; an object alone is added.
 
 -type nft_listing() :: atom() | nft_object().
 %% What is listed: `ruleset', `tables', `chains', `rules', `sets', `maps', `counters', `quotas', `limits'; those of one family
-%% or table, `#{rules => #{family => inet, table => filter}}'; one with what is in it: `table', `chain', `set', `map', or
+%% or table, `#{rules => #{family => inet, table => <<"filter">>}}'; one with what is in it: `table', `chain', `set', `map', or
 %% some elements, `#{element => #{family, table, name, elem}}'.
 
 -type nft_options() :: #{confirm => Milliseconds :: pos_integer(), generation => non_neg_integer(), check => boolean(),
@@ -491,8 +491,9 @@ nft_list(What, Options) ->
 %%
 %% ```
 %% {ok, Objects} = portcullis:nft_list(),
-%% {ok, [#{chain := _} | Rules]} = portcullis:nft_list(#{chain => #{family => inet, table => filter, name => input}}),
-%% {ok, [#{rule := #{handle := Handle, expr := Statements}} | _]} = {ok, Rules}.
+%% {ok, [#{chain := _} | Rules]} =
+%%     portcullis:nft_list(#{chain => #{family => inet, table => <<"filter">>, name => <<"input">>}}),
+%% [#{rule := #{handle := Handle, expr := Statements}} | _] = Rules.
 %% '''
 %%
 %% {@link fold/5} over the table `nft_list' reads a large one in bounded memory: `#{what => rules}' are its options.
@@ -617,39 +618,42 @@ nft_json(Server, Text, Options) ->
     portcullis_firewall:json(Server, Text, Options).
 
 %% @equiv ban(portcullis, Address, #{})
--spec ban(network()) -> {ok, map()} | {error, error()}.
+-spec ban(network()) -> {ok, #{changed := boolean()}} | {error, error()}.
 ban(Address) ->
     ban(?SERVER, Address, #{}).
 
 %% @equiv ban(portcullis, Address, Options)
 -spec ban(network(), #{timeout => Milliseconds :: pos_integer(), comment => binary()}
-                   | [{timeout | comment, pos_integer() | binary()}]) -> {ok, map()} | {error, error()}.
+                   | [{timeout | comment, pos_integer() | binary()}]) -> {ok, #{changed := boolean()}} | {error, error()}.
 ban(Address, Options) ->
     ban(?SERVER, Address, Options).
 
-%% @doc Keeps an address or a network out, for `timeout' milliseconds or until {@link unban/2}. One that is out already is
-%% out for the new time. Here `timeout' is that of the ban; the request has the deadline of the server.
+%% @doc Drops what comes from an address or a network, for `timeout' milliseconds or until {@link unban/2}. Who is out already
+%% is out for the longer time, and nothing is `changed' if that is the old one. Here `timeout' is that of the ban; the request
+%% has the deadline of the server. What is banned stays so when the program ends: the sets, the chain and its rules lie in
+%% the table `inet portcullis', which is made where it is missing.
 %%
 %% ```
-%% {ok, _} = portcullis:ban({192, 0, 2, 7}, #{timeout => 3600000, comment => <<"too many logins">>}),
+%% {ok, #{changed := true}} = portcullis:ban({192, 0, 2, 7}, #{timeout => 3600000, comment => <<"too many logins">>}),
 %% {ok, _} = portcullis:ban({{16#2001, 16#db8, 0, 0, 0, 0, 0, 0}, 32}).
 %% '''
 -spec ban(server(), network(), #{timeout => Milliseconds :: pos_integer(), comment => binary()}
-                             | [{timeout | comment, pos_integer() | binary()}]) -> {ok, map()} | {error, error()}.
+                             | [{timeout | comment, pos_integer() | binary()}]) ->
+    {ok, #{changed := boolean()}} | {error, error()}.
 ban(Server, Address, Options) ->
     portcullis_firewall:ban(Server, Address, Options).
 
 %% @equiv unban(portcullis, Address)
--spec unban(network()) -> {ok, term()} | {error, error()}.
+-spec unban(network()) -> {ok, #{changed := boolean()}} | {error, error()}.
 unban(Address) ->
     unban(?SERVER, Address).
 
-%% @doc Lets an address or a network in again.
+%% @doc Lets an address or a network in again, also as a part of a larger one that is out.
 %%
 %% ```
-%% {ok, _} = portcullis:unban({192, 0, 2, 7}).
+%% {ok, #{changed := true}} = portcullis:unban({192, 0, 2, 7}).
 %% '''
--spec unban(server(), network()) -> {ok, term()} | {error, error()}.
+-spec unban(server(), network()) -> {ok, #{changed := boolean()}} | {error, error()}.
 unban(Server, Address) ->
     portcullis_firewall:unban(Server, Address).
 
@@ -658,8 +662,8 @@ unban(Server, Address) ->
 banned() ->
     banned(?SERVER).
 
-%% @doc Who is kept out: `address', `prefix', `timeout' and `expires' in milliseconds, `comment', and what came since,
-%% `packets' and `bytes'.
+%% @doc Who is kept out: `address' and `prefix'; in milliseconds `timeout' and `expires', which are `undefined' where it is for
+%% ever; `comment'; what came since, `packets' and `bytes'.
 %%
 %% ```
 %% {ok, [#{address := {192, 0, 2, 7}, expires := _} | _]} = portcullis:banned().

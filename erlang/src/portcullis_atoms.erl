@@ -31,7 +31,7 @@ errors() ->
      unknown_key, missing, duplicate, empty, in_flight, expected, range, too_many, unknown_column, not_comparable,
      request, integer, atom, binary, list, tuple, map, pid, condition, args,
      version, truncated, trailing_bytes, tag, too_deep, too_many_terms, too_many_pairs, length, float, improper_list,
-     frame_too_long, stale, busy, unknown_outcome, nft].
+     frame_too_long].
 
 operations() ->
     [nft_apply, nft_confirm, nft_rollback, nft_list, nft_json, ban, unban, banned, commands, confirm, confirmed, check, generation, ref,
@@ -44,9 +44,7 @@ operations() ->
      ping, address, addresses, rtt, ttl,
      sysctl_get, sysctl_set, sysctl_list, name, parameter, value, before, as_asked,
      subscribe, topic, subscriptions, audit, seq, time, operation, target, decision, rule, result, granted, failed, loaded,
-     limited, kind, peer, files,
-     nft_apply, nft_confirm, nft_rollback, nft_list, nft_json, ban, unban, banned, commands, confirm, generation,
-     check, ref, by, change, confirmed, interface].
+     limited, kind, peer, files].
 
 -spec columns() -> [atom(), ...].
 columns() ->
@@ -76,15 +74,14 @@ errnos() ->
 %% Keys of libnftables-json(5), and what can be wrong with a value of it.
 netfilter() ->
     ['&', '<<', '>>', '^', accept, add, addr, 'auto-merge', base, boolean, burst, burst_unit, bytes, chain,
-     chains, comment, concat, continue, counter, counters, create, ct, 'ct count', 'ct expectation',
+     chains, comment, concat, concatenation, continue, counter, counters, create, ct, 'ct count', 'ct expectation',
      'ct helper', 'ct timeout', data, 'dccp option', delete, destroy, dev, dir, dnat, drop, dup, elem,
      element, elements, excludes, expires, expr, expression, exthdr, family, fib, field, flow, flowtable, flowtables,
      flush, fwd, 'gc-interval', goto, group, hook, index, insert, inv, 'ip option', ipsec, jhash,
-     json_schema_version, jump, key, last, left, len, level, listed_only, log, mangle, maps, masquerade,
+     json, json_schema_version, jump, key, last, left, len, level, listed_only, log, mangle, maps, masquerade,
      match, meta, metainfo, meter, mod, mode, mss, name, newname, nftables, notrack, nul, null, num, numgen,
      object, op, opaque, osf, packets, payload, per, port, prio, queue, 'queue-threshold', quota, quotas,
      rate, rate_unit, redirect, reject, release_name, rename, replace, reset, return, right, rt, rules,
      ruleset, 'sctp chunk', secmark, seed, set, sets, snaplen, snat, socket, spnum, stmt, symhash, synproxy,
      table, tables, 'tcp option', text, tproxy, tunnel, type, type_flags, typeof, unit, unknown_name, used,
-     used_unit, val, val_unit, value, vmap, wscale, xt, '|',
-     'after', changes, more].
+     used_unit, val, val_unit, value, verdict, vmap, what, wscale, xt, '|'].

@@ -86,7 +86,7 @@ commit(Server, Text, Options) ->
         {error, Error} -> {error, Error}
     end.
 
--spec ban(portcullis:server(), term(), options()) -> {ok, map()} | {error, portcullis:error()}.
+-spec ban(portcullis:server(), term(), options()) -> {ok, term()} | {error, portcullis:error()}.
 ban(Server, Address, Options) ->
     portcullis_request:ask(Server, ban, portcullis_opts:with(address, Address, Options)).
 
@@ -98,6 +98,8 @@ unban(Server, Address) ->
 banned(Server) ->
     case again(fun() -> portcullis_request:ask(Server, banned, #{}) end) of
         {ok, Rows, _Meta} -> {ok, Rows};
+        %% The table is made by the first ban.
+        {error, {nft, 0, enoent, _}} -> {ok, []};
         {error, Error} -> {error, Error}
     end.
 

@@ -50,7 +50,7 @@ server(_, _) -> {error, {bad_option, options, <<"a proper list">>}}.
 
 %% The options of one call: the deadline is the client's, the rest goes to the port as it is.
 %% Where an argument is called `timeout' too, both come apart: `{Args, Timeout}'.
--spec call(map() | [{atom(), term()}] | {map(), timeout_ms() | default}) ->
+-spec call(map() | [{atom(), term()}] | {map() | [{atom(), term()}], timeout_ms() | default}) ->
     {ok, timeout_ms() | default, map()} | {error, {bad_request, [atom()], term()}}.
 call({Args, default}) when is_map(Args) -> {ok, default, Args};
 call({Args, Timeout}) when is_map(Args) ->
@@ -58,7 +58,11 @@ call({Args, Timeout}) when is_map(Args) ->
         {ok, Checked, _} -> {ok, Checked, Args};
         {error, Error} -> {error, Error}
     end;
-call({Args, _}) -> call(Args);
+call({Args, Timeout}) when is_list(Args) ->
+    case are_pairs(Args) of
+        true -> call({maps:from_list(Args), Timeout});
+        false -> {error, {bad_request, [], {expected, map}}}
+    end;
 call(Options) when is_list(Options) ->
     case are_pairs(Options) of
         true -> call(maps:from_list(Options));

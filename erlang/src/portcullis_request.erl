@@ -24,7 +24,7 @@
 
 -opaque id() :: #request{}.
 
--type options() :: map() | [{atom(), term()}] | {map(), portcullis_opts:timeout_ms() | default}.
+-type options() :: map() | [{atom(), term()}] | {map() | [{atom(), term()}], portcullis_opts:timeout_ms() | default}.
 -type answer() :: {ok, term()} | {ok, [portcullis:row()], portcullis:meta()} | {error, portcullis:error()}.
 
 %% Asks and waits. The reference goes to the receive as an argument of its own: the compiler sees then where it was made,
@@ -132,8 +132,7 @@ call(Server, Question) ->
 %% An answer to `subscribe' would never come.
 encode(subscribe, _) -> {error, {unsupported, <<"subscribe as a request: call portcullis:subscribe/2">>}};
 %% How long it lasts is an argument here.
-encode(ban, Options) when is_map(Options) -> encode(ban, {Options, default});
-encode(ban, [{_, _} | _] = Options) -> encode(ban, maps:from_list(Options));
+encode(ban, Options) when not is_tuple(Options) -> encode(ban, {Options, default});
 encode(Operation, Options) ->
     case portcullis_opts:call(Options) of
         {ok, Timeout, Args} ->

@@ -40,6 +40,7 @@ defmodule Portcullis.Error do
   end
 
   @doc false
+  def unwrap!(:ok), do: :ok
   def unwrap!({:ok, value}), do: value
   def unwrap!({:ok, value, meta}), do: {value, meta}
   def unwrap!({:error, reason}), do: raise(__MODULE__, reason: reason)
