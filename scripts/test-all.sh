@@ -229,7 +229,7 @@ log_files() {
 beam_steps() {
     policy=basic installation=ok
     # Those of another policy have a step of their own.
-    suites=$(cd "$ROOT" && printf '%s\n' tests/*_SUITE.erl | grep -v -e _policy_ -e _files_ -e _sysctl_ | paste -s -d ,)
+    suites=$(cd "$ROOT" && printf '%s\n' tests/*_SUITE.erl | grep -v -e _policy_ -e _files_ -e _sysctl_ -e _nft_ | paste -s -d ,)
     tests "common test" 600 as_tester rebar3 ct --suite "$suites"
     policy=none installation=full
     tests "common test, no policy" 120 as_tester rebar3 ct --suite tests/portcullis_policy_SUITE
@@ -238,6 +238,8 @@ beam_steps() {
     tests "common test, files" 120 as_tester rebar3 ct --suite tests/portcullis_files_SUITE
     policy=sysctl installation=ok
     tests "common test, parameters" 120 as_tester rebar3 ct --suite tests/portcullis_sysctl_SUITE
+    policy=firewall
+    tests "common test, firewall" 300 as_tester rebar3 ct --suite tests/portcullis_nft_SUITE
     policy=basic
     # What a service manager does to a BEAM that was given too little.
     as_options='--bounding -sys_ptrace'

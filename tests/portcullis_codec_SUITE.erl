@@ -114,7 +114,8 @@ sendable_bounds(_) ->
 roles(_) ->
     [?assertEqual({Operation, Role}, {Operation, portcullis_codec:role(Operation)})
      || {Operation, Role} <- [{process, proc}, {processes, proc}, {file_open, proc}, {file_read, proc}, {file_close, proc},
-                              {ping, net}, {info, any}, {subscribe, any}, {make_tea, any}, {"process", any}]].
+                              {ping, net}, {sysctl_set, net}, {nft_apply, net}, {nft_confirm, net},
+                              {nft_rollback, net}, {nft_list, net}, {nft_json, net}, {ban, net}, {unban, net}, {banned, net}, {info, any}, {subscribe, any}, {make_tea, any}, {"process", any}]].
 
 nested(0) -> [];
 nested(N) -> [nested(N - 1)].

@@ -272,7 +272,9 @@ errors_are_sentences(_) ->
               stale, {posix, ebadf, <<"x">>}, {posix, efbig, <<"the file is long">>}, {not_permitted, [net_raw], <<"closed">>},
               {unsupported, <<"role net: start it">>}, {posix, ehostunreach, <<"an ICMP error came back">>},
               {not_permitted, [sys_ptrace, dac_read_search], <<"install it with them">>}, {unsupported, <<"x">>}, {unsupported, <<"\e[2J", 255>>},
-              {posix, emfile, <<"reading /proc">>}, {unknown_outcome, 7}]
+              {posix, emfile, <<"reading /proc">>}, {unknown_outcome, 7}, {unknown_outcome, undefined}, busy,
+              {nft, 2, enoent, <<"add rule inet fw a: No such file or directory">>}, {nft, 0, ebusy, <<"wait\e">>},
+              {bad_request, [text, 2, 7], {expected, json}}, {bad_request, [commands, 1, add, <<"x">>], unknown_key}]
         ++ [{down, Reason} || Reason <- [{no_program, [{"/x", path, enoent}]}, {open, "/x", eacces}, {exit_status, 1},
                                          {exit_status, 137}, {exit_status, 159}, hello_timeout, epipe, noproc, stopped,
                                          {protocol, malformed_frame}, {protocol, {versions, {2, 2}}}, something]]
@@ -280,7 +282,8 @@ errors_are_sentences(_) ->
             || Why <- [unknown_key, missing, duplicate, empty, in_flight, {expected, pid}, {expected, path},
                        {expected, address}, {expected, parameter}, {expected, value}, {expected, role}, {range, 1, 2}, {too_many, 3},
                        {unknown_column, <<"\e[2J">>}, {not_comparable, argv}, {frame_too_long, 1}, tag, too_deep,
-                       too_many_pairs, integer]],
+                       too_many_pairs, too_many_terms, integer, {unknown_name, <<"\e[2J">>}, listed_only, {unsupported, reset},
+                       {length, 1, 128}, {excludes, name}, nul]],
     [begin
          Text = portcullis:format_error(Error),
          ?assertEqual(Text, portcullis:format_error({error, Error})),

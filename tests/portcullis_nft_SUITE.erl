@@ -21,8 +21,8 @@ all() ->
     [examples_of_builders, empty, listed_as_built, translated_addresses, kinds_of_listings, kinds_of_commands, handles, checked,
      stale_generation, denied, wrong_commands, refused_by_the_kernel, many_rules_or_none, deep_and_long, large_set,
      json, json_errors, process_of_another_library, confirmed, rolled_back, back_in_time, back_when_the_port_ends,
-     back_when_the_node_is_killed, reference_of_another_port, unknown_outcome, never_sent, disturbed_listing, tables_of_rows,
-     recorded, bans, servers, without_a_client].
+     back_when_the_node_is_killed, reference_of_another_port, unknown_outcome, unknown_here, never_sent, asked_again, disturbed_listing, tables_of_rows,
+     recorded, bans, servers, without_a_client, readme_example].
 
 init_per_suite(Config) ->
     {ok, Server} = portcullis:start_link(options(#{name => ?SERVER, roles => [net], required => true})),
@@ -489,6 +489,76 @@ unknown_outcome(_) ->
      end || {Timeout, Expected} <- [{60000, {error, {down, {exit_status, 137}}}}, {500, {error, timeout}}]],
     ?assertEqual([], messages()).
 
+%% Without the connection nobody knows whether it was sent.
+unknown_here(_) ->
+    Send = fun(Server, Operation, Args) -> portcullis:send_request(Server, Operation, Args) end,
+    {Silent, _} = fake(fun(_) -> nothing end),
+    [?assertEqual({Operation, {error, Expected}},
+                  {Operation, portcullis:receive_response(Send(Silent, Operation, Args), 50)})
+     || {Operation, Args, Expected} <- answers(timeout)],
+    [begin
+         {Dying, _} = fake(fun(_) -> exit(gone) end),
+         ?assertEqual({Operation, {error, Expected}}, {Operation, portcullis:receive_response(Send(Dying, Operation, Args))})
+     end || {Operation, Args, Expected} <- answers({down, gone})],
+    [begin
+         {Broken, _} = fake(fun(Tag) -> Tag ! {Tag, {done, {self(), make_ref()}, <<131, 0>>}} end),
+         ?assertEqual({Operation, {error, Expected}}, {Operation, portcullis:receive_response(Send(Broken, Operation, Args))})
+     end || {Operation, Args, Expected} <- answers({down, {protocol, malformed_frame}})],
+    ?assertEqual([], messages()).
+
+answers(Known) ->
+    Unknown = {unknown_outcome, undefined},
+    [{nft_apply, #{commands => []}, Unknown}, {nft_apply, #{commands => [], check => true}, Known},
+     {nft_apply, #{commands => [], check => false}, Unknown}, {nft_confirm, #{ref => 1}, Unknown}, {nft_rollback, #{ref => 1}, Unknown},
+     {nft_list, #{}, Known}, {nft_json, #{text => <<"[{\"add\": {}}]">>}, Unknown},
+     {nft_json, #{text => <<"[{\"list\": {}}]">>}, Known}, {nft_json, #{text => <<"{\"nftables\": [{\"list\": {}}]}">>}, Known},
+     {nft_json, #{text => <<"[{\"metainfo\": {}}, {\"list\": {}}]">>}, Unknown},
+     {nft_json, #{text => <<"[{\"add\": {\"list\": {}}}]">>}, Unknown},
+     {ban, #{address => {192, 0, 2, 7}}, Unknown}, {unban, #{address => {192, 0, 2, 7}}, Unknown}, {banned, #{}, Known},
+     {sysctl_set, #{name => <<"x">>, value => 1}, Unknown}, {sysctl_get, #{name => <<"x">>}, Known}, {ping, #{}, Known}].
+
+%% A listing five times in all, a change once.
+asked_again(_) ->
+    Stale = fun(Tag) -> Tag ! {Tag, {error, stale}} end,
+    Text = <<"[{\"list\": {\"ruleset\": null}}]">>,
+    Rows = fun(Columns, Row) -> fun(Tag) ->
+                   Tag ! {Tag, {rows, self(), 1, term_to_binary({rows, 1, Columns, [Row]}, [{minor_version, 2}])}},
+                   Tag ! {Tag, {done, {self(), make_ref()}, term_to_binary({ok, 1, #{rows => 1}}, [{minor_version, 2}])}}
+           end end,
+    Cases = [{fun(Server) -> portcullis:nft_list(Server, ruleset, #{}) end, Rows([object], {x}), {ok, [x]}},
+             {fun(Server) -> portcullis:nft_json(Server, Text, #{}) end, Rows([text], {<<"[]">>}), {ok, <<"[]">>}},
+             {fun(Server) -> portcullis:banned(Server) end, Rows([address], {x}), {ok, [#{address => x}]}}],
+    [begin
+         {Fifth, _} = fake(fun(Tag) -> case counted() of 5 -> Last(Tag); _ -> Stale(Tag) end end),
+         ?assertEqual(Answer, Ask(Fifth)),
+         {Never, Asked} = fake(fun(Tag) -> _ = counted(), Stale(Tag) end),
+         ?assertEqual({error, stale}, Ask(Never)),
+         ?assertEqual(5, Asked())
+     end || {Ask, Last, Answer} <- Cases],
+    [begin
+         {Server, Asked} = fake(fun(Tag) -> _ = counted(), Stale(Tag) end),
+         ?assertEqual({error, stale}, Ask(Server)),
+         ?assertEqual(1, Asked())
+     end || Ask <- [fun(S) -> portcullis:nft_apply(S, [], #{}) end, fun(S) -> portcullis:nft_confirm(S, 1) end,
+                    fun(S) -> portcullis:nft_json(S, "[{\"add\": {}}]", #{generation => 1}) end]].
+
+%% What a server looks like from outside: it does something for each request.
+fake(Answer) ->
+    Pid = spawn(fun() -> fake_loop(Answer) end),
+    {Pid, fun() -> Pid ! {counted, self()}, receive {Pid, N} -> N end end}.
+
+fake_loop(Answer) ->
+    receive
+        {'$gen_cast', {send, _, _, Tag, {<<_/binary>>, _}, _, _}} -> _ = Answer(Tag), fake_loop(Answer);
+        {counted, From} -> From ! {self(), get(counted)}, fake_loop(Answer);
+        {'$gen_cast', {cancel, _}} -> fake_loop(Answer)
+    end.
+
+counted() ->
+    N = case get(counted) of undefined -> 1; Before -> Before + 1 end,
+    _ = put(counted, N),
+    N.
+
 %% What has not left this node has changed nothing, and the error says why.
 never_sent(_) ->
     ?assertEqual({error, {down, noproc}}, portcullis:nft_apply(no_such_server, [add(table(inet, fw))], #{})),
@@ -538,7 +608,7 @@ tables_of_rows(_) ->
         answer(?SERVER, nft_json, #{text => <<"[{\"list\": {\"tables\": null}}]">>}),
     {ok, #{handles := [_]}} =
         answer(?SERVER, nft_json, #{text => <<"[{\"add\": {\"chain\": {\"family\": \"inet\", \"table\": \"fw\", \"name\": \"b\"}}}]">>}),
-    {ok, [#{object := _}], _} = gen_server:call(?SERVER, {request, nft_list, #{what => tables}, 5000}).
+    {ok, [#{object := _} | _], _} = gen_server:call(?SERVER, {request, nft_list, #{what => tables}, 5000}).
 
 recorded(_) ->
     {ok, Ref} = portcullis:subscribe(?SERVER, audit, #{}),
@@ -563,8 +633,8 @@ bans(_) ->
                   #{address := {16#2001, 16#db8, 0, 0, 0, 0, 0, 0}, prefix := 32, timeout := undefined, expires := undefined}],
                  lists:sort(fun(#{address := A}, #{address := B}) -> tuple_size(A) =< tuple_size(B) end, Banned)),
     %% Its own time is not that of the request.
-    {ok, #{changed := true}} = gen_server:call(?SERVER, {request, ban, #{address => {192, 0, 2, 8}, timeout => 7200000}, 5000}),
-    {ok, #{changed := true}} = answer(?SERVER, ban, [{address, {192, 0, 2, 9}}, {timeout, 7200000}]),
+    {ok, #{changed := true}} = gen_server:call(?SERVER, {request, ban, #{address => {192, 0, 2, 17}, timeout => 7200000}, 5000}),
+    {ok, #{changed := true}} = answer(?SERVER, ban, [{address, {192, 0, 2, 27}}, {timeout, 7200000}]),
     {ok, Rows} = portcullis:banned(?SERVER),
     ?assertEqual(2, length([Row || #{timeout := 7200000} = Row <- Rows])),
     [?assertEqual({ok, #{changed => true}}, portcullis:unban(?SERVER, Address)) || Address <- [Four, Six]],
@@ -614,6 +684,11 @@ without_a_client(_) ->
     ?assertMatch(#{'Ref' := 1, 'Rows' := [{#{table := #{name := <<"fw">>}}}]}, Bindings),
     true = port_close(maps:get('Port', Bindings)),
     until(fun() -> list(tables) =:= {ok, []} end).
+
+readme_example(_) ->
+    [Code] = portcullis_pages_SUITE:blocks("README.md", "## The firewall"),
+    ?assertMatch(#{'Handle' := Handle} when is_integer(Handle), portcullis_pages_SUITE:evaluate(Code)),
+    ok = portcullis:stop(firewall).
 
 %% --- help -----------------------------------------------------------------------------------------------------------
 

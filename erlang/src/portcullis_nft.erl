@@ -21,6 +21,9 @@
 -export([counter/0, counter/1, limit/2, limit/3, quota/1, quota/2, log/0, log/1, notrack/0, mangle/2]).
 -export([snat/1, snat/2, dnat/1, dnat/2, masquerade/0, masquerade/1, redirect/0, redirect/1]).
 
+%% What these functions make is more than callers shall know of it.
+-dialyzer(no_underspecs).
+
 -export_type([family/0, name/0, value/0, object/0, command/0, statement/0, expression/0, options/0]).
 
 -type family() :: ip | ip6 | inet | arp | bridge | netdev | binary().
