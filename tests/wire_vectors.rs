@@ -104,7 +104,7 @@ fn the_document_names_no_other_atoms() {
     let document = include_str!("../docs/protocol.md");
     let prose: String = document.split("```").step_by(2).collect();
     // Files, calls and options that the text mentions, and words of the policy file.
-    let files = ["packet", "stat", "status", "io", "readdir", "hidepid"];
+    let files = ["packet", "stat", "status", "io", "readdir", "hidepid", "include"];
     let policy = [
         "level",
         "none",
@@ -116,6 +116,8 @@ fn the_document_names_no_other_atoms() {
         "rows_max",
         "requests_per_s",
         "required",
+        "banned4",
+        "banned6",
     ];
     let other = [&files[..], &policy].concat();
     for code in prose.split('`').skip(1).step_by(2) {

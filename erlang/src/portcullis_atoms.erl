@@ -34,7 +34,7 @@ errors() ->
      frame_too_long].
 
 operations() ->
-    [nft_apply, nft_confirm, nft_rollback, nft_list, nft_json, ban, unban, banned, commands, confirm, confirmed, check, generation, ref,
+    [changes, more, 'after', nft_apply, nft_confirm, nft_rollback, nft_list, nft_json, ban, unban, banned, commands, confirm, confirmed, check, generation, ref,
      by, change, changed, interface, netfilter,
      info, args, requests, errors, bad_frames, rows, in_flight, uptime,
      processes, columns, where, limit, cell_max, min, max, range, prefix,
