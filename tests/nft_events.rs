@@ -27,7 +27,7 @@ use portcullis::wire::json;
 use portcullis::wire::scan::{Bounds, validate};
 use portcullis::wire::write::Writer;
 use serde_json::{Value, json};
-use support::{Fixtures, Map, Port, fixtures, int, map};
+use support::{Fixtures, Map, Port, binary, fixtures, int, map};
 
 const ADMIN: &[Capability] = &[Capability::NetAdmin];
 
@@ -457,4 +457,39 @@ fn a_subscription_takes_the_right_to_read() {
     proc.request(7, "subscribe", topic("nft"));
     let (tag, _, error) = proc.answer();
     assert_eq!((tag.as_str(), support::name(&support::elements(&error)[0])), ("error", "unsupported"));
+}
+
+#[test]
+fn a_reset_through_the_port_is_judged_recorded_and_answered_with_the_values() {
+    let Some(f) = fixtures() else { return };
+    let grant = "write = [{family = \"inet\", table = \"t\", ops = [\"reset_counter\"], objects = [\"a\"]}]";
+    let mut port = port(&f, &format!("version = 1\n[nft]\nread = true\nconfirm = \"required\"\n{grant}\n"));
+    port.hello();
+    nft_beside(
+        &port,
+        "table inet t { counter a { packets 3 bytes 30; }; counter b { packets 5 bytes 50; }; }",
+    );
+    port.request(7, "subscribe", map(&[("topic", support::atom("audit"))]));
+    let counter = |name: &[u8]| {
+        let object = map(&[("family", binary(b"inet")), ("table", binary(b"t")), ("name", binary(name))]);
+        map(&[("reset", map(&[("counter", object)]))])
+    };
+    let commands = |each: Vec<support::Term>| map(&[("commands", support::list_of(each))]);
+    port.request(1, "nft_apply", commands(vec![counter(b"a")]));
+    let record = port.receive().unwrap();
+    let record = Map::of(support::tuple::<4>(&record)[3]);
+    assert_eq!(support::text(record.get("target")), "reset_counter inet t a");
+    assert_eq!(support::name(record.get("decision")), "granted");
+    let (tag, _, value) = port.answer();
+    assert_eq!(tag, "ok", "{value}");
+    let done = Map::of(&value);
+    assert_eq!(done.keys(), ["generation", "handles", "reset"]);
+    let object = Map::of(Map::of(&support::list(done.get("reset"))[0]).get("counter"));
+    assert_eq!([object.get("packets"), object.get("bytes")].map(support::integer), [3, 30]);
+    port.request(2, "nft_apply", commands(vec![counter(b"a"), counter(b"b")]));
+    let record = port.receive().unwrap();
+    let record = Map::of(support::tuple::<4>(&record)[3]);
+    assert_eq!(support::name(record.get("decision")), "denied");
+    let (tag, _, error) = port.answer();
+    assert_eq!((tag.as_str(), support::name(&support::elements(&error)[0])), ("error", "denied_by_policy"));
 }
