@@ -36,7 +36,7 @@ fn check_says_in_words_what_is_granted_and_where() {
     assert!(text.contains(&format!("sha256:{}", digest.split(' ').next().unwrap())), "{text}");
     for expected in [
         "program, directory and root of every process",
-        "add_element, del_element of table inet portcullis, in sets banned",
+        "everything of table inet portcullis",
         "portcullis-proc holds cap_sys_ptrace while it serves",
         "portcullis-net holds cap_net_admin while it serves",
     ] {
