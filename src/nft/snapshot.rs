@@ -9,7 +9,7 @@ use crate::nft::marker;
 use crate::nft::model::TableRef;
 use crate::nft::object::{element, message, replay, set, table};
 use crate::nft::transport::batch::{self, Batch, Failure};
-use crate::nft::transport::dump::{Dump, consistent};
+use crate::nft::transport::dump::{Dump, consistent, unless};
 use crate::nft::transport::{Error, Link, kind};
 
 /// How often taking back is tried against others who write.
@@ -128,17 +128,10 @@ fn each(
     one: impl FnMut(&[u8]),
 ) -> Result<(), Error> {
     let one = RefCell::new(one);
-    let mut dump = match Dump::start(link, number(get), table.family.number(), filter) {
-        Ok(dump) => dump,
-        // Kernels without flow tables or objects, and sets that are gone, have nothing to tell.
-        Err(Error::Refused(refusal))
-            if [libc::ENOENT, libc::EOPNOTSUPP, libc::EINVAL].contains(&refusal.errno) =>
-        {
-            return Ok(());
-        }
-        Err(e) => return Err(e),
-    };
-    while let Some(messages) = dump.next(link)? {
+    // Kernels without flow tables or objects, and sets that are gone, have nothing to tell.
+    let nothing = [libc::ENOENT, libc::EOPNOTSUPP, libc::EINVAL];
+    let mut dump = Dump::start(link, number(get), table.family.number(), filter)?;
+    while let Some(messages) = unless(dump.next(link), &nothing)? {
         messages.for_each(|m| (one.borrow_mut())(m.body));
     }
     Ok(())

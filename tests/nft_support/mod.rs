@@ -65,3 +65,10 @@ pub fn nft_list(what: &str) -> Result<serde_json::Value, String> {
     arguments.extend(what.split(' '));
     nft_with(&arguments, "").map(|said| serde_json::from_str(&said).unwrap())
 }
+
+/// What nft lists, as text. Only inside [`network`].
+pub fn nft_text(what: &str) -> Said {
+    let mut arguments = vec!["list"];
+    arguments.extend(what.split(' '));
+    nft_with(&arguments, "")
+}

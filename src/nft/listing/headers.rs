@@ -9,7 +9,7 @@ use crate::netlink::message::Message;
 use crate::nft::model::{ObjectKind, ObjectState};
 use crate::nft::object::{chain, message, named, set, table};
 use crate::nft::schema;
-use crate::nft::transport::dump::Dump;
+use crate::nft::transport::dump::{Dump, unless};
 use crate::nft::transport::{Error, Link, kind};
 
 /// Reads what is wanted of them, and the sets that wanted rules look into; and of which generation that is.
@@ -93,13 +93,9 @@ fn each(
     mut one: impl FnMut(&Message<'_>),
 ) -> Result<(), Error> {
     let number = kind(u8::try_from(number).unwrap_or(u8::MAX));
-    let mut dump = match Dump::start(link, number, wanted.family(), filter) {
-        Ok(dump) => dump,
-        // A table that is not there has no sets.
-        Err(Error::Refused(refusal)) if refusal.errno == libc::ENOENT => return Ok(()),
-        Err(e) => return Err(e),
-    };
-    while let Some(messages) = dump.next(link)? {
+    let mut dump = Dump::start(link, number, wanted.family(), filter)?;
+    // A table that is not there has no sets.
+    while let Some(messages) = unless(dump.next(link), &[libc::ENOENT])? {
         for message in messages {
             one(&message);
         }

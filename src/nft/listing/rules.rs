@@ -9,7 +9,7 @@ use crate::nft::lift;
 use crate::nft::model::{Family, TableRef, Text};
 use crate::nft::object::{message, rule};
 use crate::nft::schema;
-use crate::nft::transport::dump::Dump;
+use crate::nft::transport::dump::{Dump, unless};
 use crate::nft::transport::{Error, Link, kind};
 use crate::wire::chunk::Chunk;
 
@@ -29,13 +29,7 @@ impl Listing {
     ) -> Result<(), Error> {
         let mut dump = match reading.dump.take() {
             Some(dump) => dump,
-            None => match self.start_rules(link) {
-                Err(Error::Refused(refusal)) if refusal.errno == libc::ENOENT => {
-                    self.stage = Stage::Close;
-                    return Ok(());
-                }
-                started => started?,
-            },
+            None => self.start_rules(link)?,
         };
         if self.generation == 0 {
             self.generation = dump.generation();
@@ -44,7 +38,8 @@ impl Listing {
         let known = std::mem::take(&mut self.known);
         // The table of the last rule: most rules are of the same one.
         let mut table: Option<TableRef> = None;
-        let next = dump.next(link);
+        // A table that is not there has no rules.
+        let next = unless(dump.next(link), &[libc::ENOENT]);
         let mut end = false;
         match next {
             Ok(Some(messages)) => {

@@ -48,6 +48,9 @@ const HEADERS: &[(u32, &str)] = &[
     (17, "ether"),
 ];
 
+/// `NFT_SOCKET_CGROUPV2` (nf_tables.h).
+const SOCKET_CGROUPV2: u8 = 3;
+
 /// No direction in `typeof` of a `ct`.
 const NO_DIRECTION: u32 = u32::MAX;
 
@@ -106,7 +109,11 @@ fn one(bytes: &[u8]) -> Option<(Expr, Option<Part>)> {
             };
             return Some((Expr::Ct(Ct { key, direction }), part(key.ty, key.bits, key.order)));
         }
-        kind::SOCKET => Expr::Socket(Socket { key: small(0)?, level: number(data, 1) }),
+        kind::SOCKET => Expr::Socket(Socket {
+            key: small(0)?,
+            // The other keys have none.
+            level: number(data, 1).filter(|_| small(0) == Some(SOCKET_CGROUPV2)),
+        }),
         kind::OSF => Expr::Osf(Osf { version: false, ttl: 0 }),
         kind::RT => Expr::Rt(Rt { key: small(0)?, family: None }),
         kind::FIB => Expr::Fib(Fib { result: small(0)?, flags: number(data, 1)? }),

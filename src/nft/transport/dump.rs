@@ -47,7 +47,7 @@ impl Dump {
     /// Asks for all of a kind. `fill` writes the attributes that choose among them.
     ///
     /// # Errors
-    /// As [`get::point`], and what the kernel refuses at once.
+    /// As [`get::point`]. What the kernel refuses, [`Dump::next`] says.
     pub fn start(
         link: &mut Link,
         kind: u16,
@@ -197,6 +197,18 @@ fn after(link: &mut Link) -> Result<u32, Error> {
     let after = get::generation(link);
     link.incoming = last;
     after
+}
+
+/// What a dump says next; its end, if the kernel refused it for one of these reasons. It refuses in its answer, which the first
+/// [`Dump::next`] reads, and not at once.
+///
+/// # Errors
+/// Any other.
+pub fn unless<T>(next: Result<Option<T>, Error>, reasons: &[i32]) -> Result<Option<T>, Error> {
+    match next {
+        Err(Error::Refused(refusal)) if reasons.contains(&refusal.errno) => Ok(None),
+        next => next,
+    }
 }
 
 fn read(mut messages: Messages<'_>, seq: u32, length: usize) -> Result<Part, Error> {
