@@ -11,7 +11,7 @@ suite() ->
 all() ->
     [nested_operation, refused_with_other_types, refused_that_is_no_text, hello_with_other_types, every_error_has_words,
      compressed_answer, answer_beyond_the_longest, rows_without_credit,
-     events_without_credit,
+     events_without_credit, losses_add_up,
      no_control_character_in_words, process_that_is_no_server,
      doctor_of_a_program_that_drips, doctor_of_a_program_that_says_nonsense, silent_program_is_replaced].
 
@@ -145,7 +145,7 @@ rows_without_credit(Config) ->
     ?assert(Length =< 20, Length),
     stop(Server).
 
-%% 64 events may come unasked, and word of lost ones only after credit.
+%% 64 events may come unasked.
 events_without_credit(Config) ->
     Events = [{event, 1, Seq, #{kind => audit}} || Seq <- lists:seq(1, 65)],
     [begin
@@ -155,7 +155,32 @@ events_without_credit(Config) ->
          ?assertEqual({Name, {error, {down, {protocol, events_without_credit}}}}, {Name, Answer}),
          ?assertEqual({messages, []}, process_info(self(), messages)),
          stop(Server)
-     end || {Name, Frames} <- [{"events", Events}, {"lost", [{lost, 1, 5}]}]].
+     end || {Name, Frames} <- [{"events", Events}]].
+
+%% Word of lost events fills no mailbox, and none of them is forgotten.
+losses_add_up(_) ->
+    {ok, Added} = portcullis_pending:add(self(), Tag = erlang:alias(), <<"body">>, false, infinity, infinity, any,
+                                         portcullis_pending:open(9, 9, 65536, 16, portcullis_pending:new(9))),
+    {Id, _, Ready} = portcullis_pending:next(Added),
+    Lost = fun(N, Pending) ->
+                   {ok, Next} = portcullis_pending:event(lost, Id, term_to_binary({lost, Id, N}), Pending),
+                   Next
+           end,
+    Flooded = lists:foldl(Lost, portcullis_pending:sent(Id, Ready), lists:duplicate(2000, 3)),
+    ?assertEqual([{lost, Id, 3} || _ <- lists:seq(1, 64)], events_of(Tag)),
+    {ok, Granted} = portcullis_pending:credit(Id, 1, Flooded),
+    ?assertEqual([{lost, Id, 1936 * 3}], events_of(Tag)),
+    Again = lists:foldl(Lost, Granted, lists:seq(1, 65)),
+    ?assertEqual(64, length(events_of(Tag))),
+    {ok, _} = portcullis_pending:event(event, Id, term_to_binary({event, Id, 9, #{}}), Again),
+    ?assertEqual([{lost, Id, 65}, {event, Id, 9, #{}}], events_of(Tag)).
+
+events_of(Tag) ->
+    receive
+        {Tag, {event, _, Frame}} -> [binary_to_term(Frame) | events_of(Tag)];
+        {Tag, {sent, _, _}} -> events_of(Tag)
+    after 0 -> []
+    end.
 
 %% "Nothing waits for ever."
 doctor_of_a_program_that_drips(Config) ->

@@ -31,8 +31,10 @@
                   change :: boolean(),
                   %% Chunks of rows, or events, that may still come.
                   credit = 0 :: non_neg_integer(),
-                  %% What was lost is said after credit was given, and once each time.
-                  grants = 0 :: non_neg_integer()}).
+                  %% How often it may still be told of lost events before it is given an event, or gives credit; and how many
+                  %% it has not been told of, which it is then.
+                  losses = ?EVENTS :: non_neg_integer(),
+                  untold = 0 :: non_neg_integer()}).
 
 -record(pending, {requests = #{} :: #{portcullis_codec:request_id() => #request{}},
                   %% Ids without a frame on the wire, oldest first.
@@ -137,30 +139,43 @@ rows(Id, Frame, #pending{requests = Requests} = Pending) ->
         _ -> {ok, Pending}
     end.
 
-%% Hands on an event of a subscription, or how many it has missed, in the same bounds.
+%% Hands on an event of a subscription, in the same bounds, or how many it has missed. A port tells of those as often as it
+%% loses some: what would be too many messages is added up.
 -spec event(event | lost, portcullis_codec:request_id(), binary(), pending()) -> {ok, pending()} | no_credit.
 event(Kind, Id, Frame, #pending{requests = Requests} = Pending) ->
     case Requests of
         #{Id := #request{body = sent, deadline = infinity, tag = Tag} = Request} ->
-            case charged(Kind, Request) of
+            case event(Kind, Id, Frame, Tag, Request) of
                 no_credit -> no_credit;
-                Charged ->
-                    ok = tell(Tag, {event, self(), Frame}),
-                    {ok, Pending#pending{requests = Requests#{Id := Charged}}}
+                Charged -> {ok, Pending#pending{requests = Requests#{Id := Charged}}}
             end;
         _ -> {ok, Pending}
     end.
 
-charged(event, #request{credit = Credit} = Request) when Credit > 0 -> Request#request{credit = Credit - 1};
-charged(lost, #request{grants = Grants} = Request) when Grants > 0 -> Request#request{grants = Grants - 1};
-charged(_, _) -> no_credit.
+event(event, _, _, _, #request{credit = 0}) -> no_credit;
+event(event, Id, Frame, Tag, #request{credit = Credit} = Request) ->
+    Told = told(Id, Request),
+    ok = tell(Tag, {event, self(), Frame}),
+    Told#request{credit = Credit - 1};
+event(lost, _, Frame, _, #request{losses = 0, untold = Untold} = Request) ->
+    case portcullis_codec:decode(Frame) of
+        {ok, {lost, _, N}} -> Request#request{untold = Untold + N};
+        _ -> no_credit
+    end;
+event(lost, _, Frame, Tag, #request{losses = Losses} = Request) ->
+    ok = tell(Tag, {event, self(), Frame}),
+    Request#request{losses = Losses - 1}.
+
+told(Id, #request{tag = Tag, untold = Untold} = Request) ->
+    _ = [tell(Tag, {event, self(), term_to_binary({lost, Id, Untold}, [{minor_version, 2}])}) || Untold > 0],
+    Request#request{losses = ?EVENTS, untold = 0}.
 
 %% Whoever asked has read that many chunks or events, and takes as many more.
 -spec credit(portcullis_codec:request_id(), pos_integer(), pending()) -> {ok, pending()} | error.
 credit(Id, More, #pending{requests = Requests} = Pending) ->
     case Requests of
-        #{Id := #request{body = sent, credit = Credit, grants = Grants} = Request} ->
-            Granted = Request#request{credit = min(Credit + More, ?CREDIT_MAX), grants = Grants + 1},
+        #{Id := #request{body = sent, credit = Credit} = Request} ->
+            Granted = told(Id, Request#request{credit = min(Credit + More, ?CREDIT_MAX)}),
             {ok, Pending#pending{requests = Requests#{Id := Granted}}};
         _ -> error
     end.
