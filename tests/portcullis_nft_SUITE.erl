@@ -5,7 +5,7 @@
 
 -include_lib("stdlib/include/assert.hrl").
 
--import(portcullis_nft, [table/2, table/3, chain/3, base_chain/4, rule/4, rule/5, set/5, map/6, element/4, element/5, counter/3,
+-import(portcullis_nft, [table/2, table/3, chain/3, base_chain/4, rule/4, rule/5, set/5, map/6, element/4, element/5, counter/3, counter/4,
                          quota/5, limit/4, comment/2, add/1, create/1, insert/1, replace/1, delete/1, destroy/1, flush/1,
                          rename/2, match/2, match/3, payload/2, meta/1, ct/1, set/1, named/1, range/2, prefix/2, concat/1,
                          elem/2, vmap/2, accept/0, drop/0, return/0, jump/1, goto/1, reject/1, counter/0, counter/1,
@@ -21,7 +21,7 @@ all() ->
     [examples_of_builders, empty, listed_as_built, translated_addresses, kinds_of_listings, kinds_of_commands, handles, checked,
      stale_generation, denied, wrong_commands, refused_by_the_kernel, many_rules_or_none, deep_and_long, large_set,
      json, json_errors, process_of_another_library, confirmed, rolled_back, back_in_time, back_when_the_port_ends,
-     back_when_the_node_is_killed, reference_of_another_port, unknown_outcome, unknown_here, never_sent, asked_again, disturbed_listing, tables_of_rows,
+     back_when_the_node_is_killed, reference_of_another_port, unknown_outcome, unknown_here, never_sent, asked_again, disturbed_listing, tables_of_rows, resets, events,
      recorded, bans, servers, without_a_client, readme_example].
 
 init_per_suite(Config) ->
@@ -609,6 +609,33 @@ tables_of_rows(_) ->
     {ok, #{handles := [_]}} =
         answer(?SERVER, nft_json, #{text => <<"[{\"add\": {\"chain\": {\"family\": \"inet\", \"table\": \"fw\", \"name\": \"b\"}}}]">>}),
     {ok, [#{object := _} | _], _} = gen_server:call(?SERVER, {request, nft_list, #{what => tables}, 5000}).
+
+resets(_) ->
+    Logins = counter(inet, fw, logins, #{packets => 7, bytes => 420}),
+    {ok, _} = change([add(table(inet, fw)), add(Logins)]),
+    {ok, #{reset := [#{counter := #{packets := 7, bytes := 420}}]}} = change([portcullis_nft:reset(Logins)]),
+    {ok, [#{counter := #{packets := 0, bytes := 0}}]} = list(portcullis_nft:list(Logins)),
+    {error, {nft, 2, einval, _}} = change([add(table(inet, fw)), portcullis_nft:reset(Logins)]).
+
+%% Whoever made them: here another program.
+events(_) ->
+    {ok, Ref} = portcullis:subscribe(?SERVER, nft, #{}),
+    Other = other_server(),
+    {ok, #{generation := Generation}} =
+        portcullis:nft_apply(Other, [add(table(inet, fw)), add(chain(inet, fw, a)), add(rule(inet, fw, a, [drop()]))], #{}),
+    receive
+        {portcullis, Ref, {event, #{kind := nft, generation := Made, comm := Comm, changes := Changes, more := 0}}} ->
+            ?assertEqual({Generation, <<"portcullis-net">>}, {Made, Comm}),
+            ?assertMatch([#{add := #{table := _}}, #{add := #{chain := _}}, #{add := #{rule := #{expr := [#{drop := null}]}}}], Changes)
+    after 5000 -> ct:fail(messages())
+    end,
+    ok = portcullis:ack(Ref, 1),
+    ok = portcullis:unsubscribe(Ref),
+    {ok, Both} = portcullis:start_link(options(#{roles => [proc, net]})),
+    {ok, There} = portcullis:subscribe(Both, nft, [{timeout, 5000}]),
+    {ok, _} = portcullis:nft_apply(Other, [delete(table(inet, fw))], #{}),
+    receive {portcullis, There, {event, #{changes := [_ | _]}}} -> ok after 5000 -> ct:fail(messages()) end,
+    [ok = portcullis:stop(Server) || Server <- [Other, Both]].
 
 recorded(_) ->
     {ok, Ref} = portcullis:subscribe(?SERVER, audit, #{}),

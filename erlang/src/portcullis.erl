@@ -47,7 +47,7 @@
 
 -export_type([server/0, option/0, event/0, error/0, pid_ref/0, column/0, row/0, cell/0, options/0, meta/0, request_id/0,
               file/0, echo/0, change/0, parameter/0, nft_object/0, nft_command/0, nft_listing/0, nft_options/0, applied/0,
-              change_ref/0, network/0, audit_event/0]).
+              change_ref/0, network/0, audit_event/0, nft_event/0]).
 
 -define(SERVER, ?MODULE).
 
@@ -139,9 +139,9 @@
                      | [{confirm | generation | check | timeout, term()}].
 
 -type applied() :: #{generation := non_neg_integer(), handles := [pos_integer() | null], ref => change_ref(),
-                     check => true}.
-%% What came of {@link nft_apply/3}: the generation that the change made, the handle of what each command has added, and
-%% with `confirm' what names the change.
+                     check => true, reset => [nft_object() | null]}.
+%% What came of {@link nft_apply/3}: the generation that the change made, the handle of what each command has added, with
+%% `confirm' what names the change, and of resets the objects as they were.
 
 -type change_ref() :: portcullis_firewall:ref() | pos_integer().
 %% A change that waits to be confirmed: what {@link nft_apply/3} gave, or the number that an error names.
@@ -152,6 +152,12 @@
                          operation := binary(), target := binary(),
                          decision := loaded | granted | failed | denied | limited, rule := binary()}.
 %% A record of the program's audit trail; see {@link subscribe/3}.
+
+-type nft_event() :: #{kind := nft, generation := non_neg_integer() | undefined, pid := pos_integer() | undefined,
+                       comm := binary() | undefined,
+                       changes := [#{add | insert | delete | opaque := nft_object(), 'after' => pos_integer()}],
+                       more := non_neg_integer()}.
+%% A transaction: what it changed, in its order, and how many changes are not shown; see {@link subscribe/3}.
 
 %% @doc Starts a server. It owns one connection to one program for each role.
 %%
@@ -673,12 +679,12 @@ banned(Server) ->
     portcullis_firewall:banned(Server).
 
 %% @equiv subscribe(portcullis, Topic, #{})
--spec subscribe(audit) -> {ok, reference()} | {error, error()}.
+-spec subscribe(audit | nft) -> {ok, reference()} | {error, error()}.
 subscribe(Topic) ->
     subscribe(?SERVER, Topic, #{}).
 
 %% @equiv subscribe(portcullis, Topic, Options)
--spec subscribe(audit, #{role => proc | net, timeout => pos_integer()}
+-spec subscribe(audit | nft, #{role => proc | net, timeout => pos_integer()}
                      | [{role, proc | net} | {timeout, pos_integer()}]) -> {ok, reference()} | {error, error()}.
 subscribe(Topic, Options) ->
     subscribe(?SERVER, Topic, Options).
@@ -695,8 +701,18 @@ subscribe(Topic, Options) ->
 %% program writes down is a subscription of its own, with `#{role => net}'. 64 events come unasked; {@link ack/2} allows more. A program has 16
 %% subscriptions; more are `{error, overloaded}'.
 %%
+%% Topic `nft': changes of the firewall, whoever makes them, {@link nft_event()}; from the program of role `net', if the
+%% policy lets it be read. {@link ack/2} each message. After `{lost, N}', list what you keep anew.
+%%
+%% ```
+%% {ok, Ref} = portcullis:subscribe(nft),
+%% receive {portcullis, Ref, {event, #{generation := _, comm := <<"nft">>, changes := [#{add := #{table := _}} | _]}}} ->
+%%     portcullis:ack(Ref, 1)
+%% end.
+%% '''
+%%
 %% The subscription ends with {@link unsubscribe/1} and with the process that subscribed.
--spec subscribe(server(), audit, #{role => proc | net, timeout => pos_integer()}
+-spec subscribe(server(), audit | nft, #{role => proc | net, timeout => pos_integer()}
                                | [{role, proc | net} | {timeout, pos_integer()}]) ->
     {ok, reference()} | {error, error()}.
 subscribe(Server, Topic, Options) ->

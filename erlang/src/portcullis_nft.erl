@@ -15,7 +15,7 @@
 
 -export([table/2, table/3, chain/3, chain/4, base_chain/4, rule/4, rule/5, set/4, set/5, map/5, map/6, element/4, element/5,
          counter/3, counter/4, quota/4, quota/5, limit/4, comment/2]).
--export([add/1, create/1, insert/1, replace/1, delete/1, destroy/1, flush/1, list/1, rename/2]).
+-export([add/1, create/1, insert/1, replace/1, delete/1, destroy/1, flush/1, list/1, rename/2, reset/1]).
 -export([match/2, match/3, payload/2, meta/1, ct/1, ct/2, set/1, named/1, range/2, prefix/2, concat/1, elem/2, map/2, vmap/2]).
 -export([accept/0, drop/0, return/0, continue/0, jump/1, goto/1, reject/0, reject/1]).
 -export([counter/0, counter/1, limit/2, limit/3, quota/1, quota/2, log/0, log/1, notrack/0, mangle/2]).
@@ -267,6 +267,14 @@ list(Object) -> #{list => identity(Object)}.
 rename(Chain, Name) ->
     #{chain := Parts} = identity(Chain),
     #{rename => #{chain => Parts#{newname => word(Name)}}}.
+
+%% @doc Sets a named counter or quota to zero; what it was is the answer's `reset'. A change of resets has no other commands.
+%%
+%% ```
+%% #{reset := #{counter := _}} = portcullis_nft:reset(portcullis_nft:counter(inet, filter, logins)).
+%% '''
+-spec reset(object()) -> command().
+reset(Object) -> #{reset => identity(Object)}.
 
 %% --- matches and expressions ----------------------------------------------------------------------------------------
 

@@ -19,9 +19,14 @@ start(Server, Topic, Options) ->
     case portcullis_opts:call(Options) of
         {ok, Timeout, Args} ->
             Each = maps:from_list([{timeout, Timeout} || Timeout =/= default]),
-            started(Server, Args#{topic => Topic}, maps:merge(maps:with([role], Args), Each));
+            Whose = maps:merge(role(Topic), Args),
+            started(Server, Whose#{topic => Topic}, maps:merge(maps:with([role], Whose), Each));
         {error, Error} -> {error, Error}
     end.
+
+%% What only one role knows of is asked of it, whatever else the server has.
+role(nft) -> #{role => net};
+role(_) -> #{}.
 
 started(Server, Args, Info) ->
     Subscriber = self(),
