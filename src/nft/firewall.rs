@@ -17,6 +17,7 @@ use crate::nft::transport::batch::{self, Batch, Failure};
 use crate::nft::transport::{Error, Link, dump, get};
 use crate::policy::permit::Permit;
 use crate::sys::capset::{self, Raised};
+use crate::sys::process;
 
 /// How often a change is made anew that nobody bound to a generation, and that others came before.
 const TRIES: u32 = 8;
@@ -30,6 +31,8 @@ pub struct Firewall {
     link: Option<Link>,
     pending: Vec<Pending>,
     references: u64,
+    /// Of this process. Asked for once: seccomp allows no more of it.
+    pid: u32,
 }
 
 /// A change that takes itself back.
@@ -70,13 +73,13 @@ impl Firewall {
     /// None: the policy grants nothing of it.
     #[must_use]
     pub fn none() -> Self {
-        Self { link: None, pending: Vec::new(), references: 0 }
+        Self { link: None, pending: Vec::new(), references: 0, pid: 0 }
     }
 
     /// Over that socket.
     #[must_use]
     pub fn over(link: Link) -> Self {
-        Self { link: Some(link), ..Self::none() }
+        Self { link: Some(link), pid: process::pid(), ..Self::none() }
     }
 
     /// The socket.
@@ -149,6 +152,7 @@ impl Firewall {
         merging: bool,
     ) -> Result<Applied, RequestError> {
         let reference = self.references.saturating_add(1);
+        let marker = marker::of(self.pid, reference);
         let link = self.link()?;
         let current = get::generation(link).map_err(|e| of_transport(&e))?;
         let expected = how.generation.unwrap_or(current);
@@ -165,7 +169,7 @@ impl Firewall {
         let (mut batch, origins) = Plan::new(link, permit.action().commands(), expected, merging)?.split();
         let wrong = |failure: &Failure, batch: &Batch| origins.error(failure, batch);
         if before.is_some() && !how.check {
-            marker::set(&marker::of(reference), tables, &mut batch).map_err(|e| of_transport(&e))?;
+            marker::set(&marker, tables, &mut batch).map_err(|e| of_transport(&e))?;
         }
         if how.check {
             batch::dry_run(link, &mut batch).map_err(|f| wrong(&f, &batch))?;
@@ -208,9 +212,10 @@ impl Firewall {
     pub fn confirm(&mut self, reference: u64) -> Result<(), RequestError> {
         let pending = self.take(reference)?;
         let _raised = raise(pending.capabilities)?;
+        let marker = marker::of(self.pid, reference);
         let link = self.link()?;
         let mut batch = Batch::begin(None);
-        marker::clear(&marker::of(reference), &mut batch).map_err(|e| of_transport(&e))?;
+        marker::clear(&marker, &mut batch).map_err(|e| of_transport(&e))?;
         // The change stays whether or not its marker does, which a later start would only tell of.
         let _ = batch::run(link, &mut batch);
         Ok(())
@@ -256,10 +261,11 @@ impl Firewall {
 
     fn restore(&mut self, pending: &Pending) -> TakenBack {
         let Pending { reference, before, capabilities, .. } = pending;
+        let marker = marker::of(self.pid, *reference);
         let result = raise(*capabilities).and_then(|_raised| {
             let link = self.link()?;
             before
-                .restore(link, &marker::of(*reference))
+                .restore(link, &marker)
                 .map_err(|failure| of_failure(&failure, &Batch::begin(None), &[], &[]))
         });
         TakenBack { reference: *reference, tables: before.tables().to_vec(), result }

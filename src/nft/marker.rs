@@ -16,10 +16,10 @@ use crate::sys::process;
 /// How their names begin; the process and the number of the change follow.
 const PREFIX: &str = "portcullis-unconfirmed-";
 
-/// The marker of a change of this process.
+/// The marker of a change of a process.
 #[must_use]
-pub fn of(reference: u64) -> TableRef {
-    let name = format!("{PREFIX}{}-{reference}", process::pid());
+pub fn of(maker: u32, reference: u64) -> TableRef {
+    let name = format!("{PREFIX}{maker}-{reference}");
     TableRef { family: Family::Inet, name: Text::Owned(name.into_bytes()) }
 }
 
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn a_marker_names_its_maker_and_nothing_else_does() {
-        assert_eq!(maker(&of(7).name), Some(process::pid()));
+        assert_eq!(maker(&of(12, 7).name), Some(12));
         for other in [
             "portcullis",
             "portcullis-unconfirmed-",

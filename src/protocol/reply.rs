@@ -158,7 +158,11 @@ fn write_why(w: &mut Writer, why: &Why) {
         Why::InFlight => w.atom(atoms::IN_FLIGHT),
         Why::Expected(what) => {
             tagged(w, atoms::EXPECTED, 2);
-            w.atom(atoms::named(what));
+            // What is expected of a value may take more than a word to say.
+            match atoms::find(what) {
+                Some(word) => w.atom(word),
+                None => w.text(what),
+            }
         }
         Why::Range(min, max) => {
             tagged(w, atoms::RANGE, 3);

@@ -136,9 +136,16 @@ vocabulary! {
 /// The atom of that text; [`UNKNOWN`] if the vocabulary has none, which no name that the program itself uses may meet.
 #[must_use]
 pub fn named(name: &str) -> Atom {
-    let found = ALL.binary_search_by(|atom| atom.name().cmp(name)).ok();
+    let found = find(name);
     debug_assert!(found.is_some(), "{name} is not in the vocabulary");
-    found.and_then(|at| ALL.get(at)).copied().unwrap_or(UNKNOWN)
+    found.unwrap_or(UNKNOWN)
+}
+
+/// The atom of that text, if the vocabulary has it.
+#[must_use]
+pub fn find(name: &str) -> Option<Atom> {
+    let found = ALL.binary_search_by(|atom| atom.name().cmp(name)).ok();
+    found.and_then(|at| ALL.get(at)).copied()
 }
 
 /// The atom for an error number, as Erlang spells it; [`UNKNOWN`] for those that no operation is expected to meet.
