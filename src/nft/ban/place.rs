@@ -62,8 +62,11 @@ pub fn near(link: &mut Link, network: &Network) -> Result<Near, Error> {
         if let Some(set) = world.set(&table(), set_name(width).as_bytes())? {
             if width == network.width() {
                 let mut link = world.link();
-                let raw =
-                    if network.bits == width { one(&mut link, network)? } else { all(&mut link, width)? };
+                let found = if network.bits == width { single(&mut link, network)? } else { None };
+                let raw = match found {
+                    Some(raw) => raw,
+                    None => all(&mut link, width)?,
+                };
                 let whole = members(&set, raw);
                 near.held = whole.iter().filter_map(held).collect();
             }
@@ -91,10 +94,26 @@ fn held(member: &Member) -> Option<Held> {
     Some(Held { interval: Interval::new(first, last)?, left, comment })
 }
 
-/// The element around one address: the kernel is asked for its beginning and its end.
-fn one(link: &mut Link, network: &Network) -> Result<Vec<RawElement>, Error> {
+/// The element around one address; nothing where only the whole set can tell. Where intervals stand side by side, one's end and the
+/// next one's beginning have the same key, and the kernel answers for either.
+fn single(link: &mut Link, network: &Network) -> Result<Option<Vec<RawElement>>, Error> {
     let Interval { first, last } = network.interval();
-    let bytes = usize::try_from(network.width() / 8).unwrap_or(16);
+    let found = one(link, network.width(), first, last)?;
+    let is_end = |element: &&RawElement| element.flags & element::flag::INTERVAL_END != 0;
+    let number = |element: &RawElement| element.key.as_deref().and_then(intervals::number);
+    let begins = found.iter().find(|e| !is_end(e)).and_then(number);
+    let Some(begins) = begins else { return Ok(found.is_empty().then_some(found)) };
+    let Some(inside) = found.iter().find(is_end).and_then(number).and_then(|end| end.checked_sub(1)) else {
+        return Ok(None);
+    };
+    let again = one(link, network.width(), inside, inside)?;
+    let same = again.iter().find(|e| !is_end(e)).and_then(number) == Some(begins);
+    Ok(same.then_some(found))
+}
+
+/// What the kernel has around an address: a beginning and an end.
+fn one(link: &mut Link, width: u32, first: u128, last: u128) -> Result<Vec<RawElement>, Error> {
+    let bytes = usize::try_from(width / 8).unwrap_or(16);
     let low = RawElement { key: intervals::key(first, bytes), ..RawElement::default() };
     let next = last.checked_add(1).and_then(|next| intervals::key(next, bytes));
     let end = next.map(|key| RawElement {
@@ -102,7 +121,7 @@ fn one(link: &mut Link, network: &Network) -> Result<Vec<RawElement>, Error> {
         flags: element::flag::INTERVAL_END,
         ..RawElement::default()
     });
-    let name = set_name(network.width());
+    let name = set_name(width);
     let of = Of { table: TABLE.as_bytes(), set: name.as_bytes(), set_id: None };
     let mut asked = std::iter::once(low).chain(end).peekable();
     let answer = get::point(link, number(message::GET_ELEMENT), Family::Inet.number(), |buffer| {
