@@ -49,6 +49,7 @@ pub struct Plan<'c, 'l> {
     /// Sets of this batch that have no name of their own yet, and those that are referred to before the kernel has them.
     ids: u32,
     merging: bool,
+    merged: merge::Merging,
 }
 
 /// The numbers that the kernel gave, by command.
@@ -56,7 +57,7 @@ pub type Handles = Vec<Option<u64>>;
 
 impl<'c, 'l> Plan<'c, 'l> {
     /// Makes a batch of the commands. It holds only for generation `expected`, since what named sets are was looked up.
-    /// `merging`: sets that merge by themselves (`auto-merge`) are read, and what is added joined with what is there.
+    /// `merging`: sets that merge by themselves (`auto-merge`) are read at any rate, and what is added joined with what is there.
     ///
     /// # Errors
     /// The first thing that is wrong with a command, with the way to it.
@@ -74,11 +75,13 @@ impl<'c, 'l> Plan<'c, 'l> {
             now: 0,
             ids: 0,
             merging,
+            merged: merge::Merging::of(commands),
         };
         for (n, command) in commands.iter().enumerate() {
             plan.now = n;
             plan.command(command)?;
         }
+        plan.merge()?;
         Ok(plan)
     }
 
@@ -150,9 +153,20 @@ impl<'c, 'l> Plan<'c, 'l> {
         flags: u16,
         id: Option<u32>,
     ) -> Result<(), RequestError> {
-        if self.merging && set.auto_merge {
+        if set.auto_merge {
             return self.merged_elements(set, items, number, flags, id);
         }
+        self.plain_elements(set, items, number, flags, id)
+    }
+
+    fn plain_elements(
+        &mut self,
+        set: &Set,
+        items: Items<'_>,
+        number: u16,
+        flags: u16,
+        id: Option<u32>,
+    ) -> Result<(), RequestError> {
         let failed = RefCell::new(None);
         let command = self.at_command();
         let each = (1..).zip(items).map_while(|(n, term)| {
@@ -193,6 +207,7 @@ impl<'c, 'l> Plan<'c, 'l> {
         match target {
             Target::Table(it) => {
                 let number = which(message::DEL_TABLE, message::DESTROY_TABLE);
+                self.merged.empty(it, None);
                 self.tell(number, it, |b| b.put_text(1, &it.name))
             }
             Target::TableHandle(family, it) => {
@@ -216,6 +231,7 @@ impl<'c, 'l> Plan<'c, 'l> {
                 let number = which(message::DEL_SET, message::DESTROY_SET);
                 self.tell(number, table, |b| set::target(&table.name, name, b))?;
                 self.world.forget(table, name);
+                self.merged.empty(table, Some(name));
                 Ok(())
             }
             Target::SetHandle(table, it) => {
@@ -246,6 +262,7 @@ impl<'c, 'l> Plan<'c, 'l> {
                 self.tell(message::DEL_RULE, table, |b| named_target(table, 2, chain, b))
             }
             Flush::Set(table, name) => {
+                self.merged.empty(table, Some(name));
                 self.tell(message::DEL_ELEMENT, table, |b| set::target(&table.name, name, b))
             }
             Flush::Ruleset(_) => Err(self.wrong(Why::Unsupported("ruleset"))),
