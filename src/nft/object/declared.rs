@@ -6,7 +6,7 @@
 use super::userdata::{Records, find, number, put, put_number};
 use super::{Unfit, types};
 use crate::nft::model::{
-    Base, Ct, Direction, Expr, Fib, Ipsec, Order, Osf, Part, RawPayload, Rt, Socket, Type,
+    Base, Ct, Direction, Expr, Family, Fib, Ipsec, Order, Osf, Part, RawPayload, Rt, Socket, Type,
 };
 use crate::nft::tables::{Field, ct_numbered, meta_numbered, protocol};
 
@@ -48,8 +48,16 @@ const HEADERS: &[(u32, &str)] = &[
     (17, "ether"),
 ];
 
-/// `NFT_SOCKET_CGROUPV2` (nf_tables.h).
+/// The highest keys: `NFT_SOCKET_CGROUPV2`, `NFT_RT_XFRM` (nf_tables.h).
 const SOCKET_CGROUPV2: u8 = 3;
+const RT_XFRM: u8 = 4;
+
+/// `NFT_FIB_RESULT_OIF` to `_ADDRTYPE`, and all `NFTA_FIB_F_*`.
+const FIB_RESULTS: std::ops::RangeInclusive<u8> = 1..=3;
+const FIB_FLAGS: u32 = 0x3f;
+
+/// `NFT_XFRM_KEY_DADDR_IP4` to `_SPI`.
+const XFRM_KEYS: std::ops::RangeInclusive<u8> = 1..=6;
 
 /// No direction in `typeof` of a `ct`.
 const NO_DIRECTION: u32 = u32::MAX;
@@ -109,15 +117,27 @@ fn one(bytes: &[u8]) -> Option<(Expr, Option<Part>)> {
             };
             return Some((Expr::Ct(Ct { key, direction }), part(key.ty, key.bits, key.order)));
         }
-        kind::SOCKET => Expr::Socket(Socket {
-            key: small(0)?,
+        kind::SOCKET => {
+            let key = small(0).filter(|key| *key <= SOCKET_CGROUPV2)?;
             // The other keys have none.
-            level: number(data, 1).filter(|_| small(0) == Some(SOCKET_CGROUPV2)),
-        }),
+            Expr::Socket(Socket { key, level: number(data, 1).filter(|_| key == SOCKET_CGROUPV2) })
+        }
         kind::OSF => Expr::Osf(Osf { version: false, ttl: 0 }),
-        kind::RT => Expr::Rt(Rt { key: small(0)?, family: None }),
-        kind::FIB => Expr::Fib(Fib { result: small(0)?, flags: number(data, 1)? }),
-        kind::XFRM => Expr::Ipsec(Ipsec { key: small(0)?, spnum: number(data, 1)?, direction: small(2)? }),
+        kind::RT => {
+            let key = small(0).filter(|key| *key <= RT_XFRM)?;
+            // `NFT_RT_NEXTHOP4` and `NFT_RT_NEXTHOP6` are one word, whose meaning the family decides.
+            let family = [(1, Family::Ip), (2, Family::Ip6)].into_iter().find(|(of, _)| *of == key);
+            Expr::Rt(Rt { key, family: family.map(|(_, family)| family) })
+        }
+        kind::FIB => Expr::Fib(Fib {
+            result: small(0).filter(|result| FIB_RESULTS.contains(result))?,
+            flags: number(data, 1).filter(|flags| flags & !FIB_FLAGS == 0)?,
+        }),
+        kind::XFRM => Expr::Ipsec(Ipsec {
+            key: small(0).filter(|key| XFRM_KEYS.contains(key))?,
+            spnum: number(data, 1)?,
+            direction: small(2).filter(|direction| *direction <= 1)?,
+        }),
         _ => return None,
     };
     Some((expr, None))
