@@ -5,7 +5,8 @@ use portcullis::nft::model::{Family, TableRef, Text};
 use portcullis::nft::snapshot::Snapshot;
 use serde_json::{Value, json};
 
-use crate::nft_support::{corpus, network, nft, nft_json, nft_text};
+use crate::held::everything;
+use crate::nft_support::{corpus, network, nft, nft_json, nft_text, raw};
 use crate::world::{self, World, commands, is_opaque};
 
 /// Rulesets whose listing by nft differs, and why.
@@ -20,7 +21,8 @@ enum Outcome {
     /// nft does not load it.
     Refused,
     /// Made anew from the listing, nft lists it as before.
-    Equal,
+    /// Whether the kernel has the same bytes, too.
+    Equal(bool),
     /// There is something in it that the schema has no words for; it came back from a copy.
     Opaque,
     /// Something else.
@@ -76,6 +78,7 @@ fn again(document: &Value) -> Outcome {
         return Outcome::Refused;
     }
     let before = listed();
+    let bytes = rules_as_bytes();
     let tables = world::tables(document["nftables"].as_array().unwrap());
     let names: Vec<(&str, &str)> = tables.iter().map(|(f, n)| (f.as_str(), n.as_str())).collect();
     let mut world = World::new(&names);
@@ -94,7 +97,35 @@ fn again(document: &Value) -> Outcome {
         return Outcome::Different(format!("not applied: {why:?}\n{}", blamed(&objects, &why)));
     }
     let after = listed();
-    if after == before { Outcome::Equal } else { Outcome::Different(lines(&before, &after)) }
+    let same = bytes == rules_as_bytes();
+    if after == before {
+        Outcome::Equal(same)
+    } else {
+        let held = if same { "the same" } else { "other bytes" };
+        Outcome::Different(format!("rules of {held}\n{}", lines(&before, &after)))
+    }
+}
+
+/// The expressions of all rules and the elements of all sets, as the kernel has them.
+fn rules_as_bytes() -> Vec<Vec<u8>> {
+    let all = everything(&raw::Netlink::open());
+    let one = |(kind, _, body): (u8, u8, Vec<u8>)| match kind {
+        raw::NEWRULE => raw::attribute(&body, 4).map(<[u8]>::to_vec),
+        raw::NEWSETELEM => raw::attribute(&body, 3).map(|list| {
+            // nft puts an end at 0 into sets of intervals.
+            let padding = |e: &[u8]| {
+                let key = raw::attribute(e, 1).and_then(|key| raw::attribute(key, 1));
+                raw::attribute(e, 3).is_some() && key.is_some_and(|key| key.iter().all(|b| *b == 0))
+            };
+            let elements = raw::attributes(list).into_iter().map(|(_, element)| element);
+            let mut keys: Vec<&[u8]> =
+                elements.filter(|e| !padding(e)).filter_map(|e| raw::attribute(e, 1)).collect();
+            keys.sort_unstable();
+            keys.concat()
+        }),
+        _ => None,
+    };
+    all.into_iter().filter_map(one).collect()
 }
 
 /// The command that an error names.
@@ -136,17 +167,20 @@ fn rulesets_are_made_anew_from_their_listing() {
     }
     let opaque = outcomes.iter().filter(|(_, o)| *o == Outcome::Opaque).map(|(name, _)| name.as_str());
     println!("opaque: {:?}", opaque.collect::<Vec<_>>());
+    let others = outcomes.iter().filter(|(_, o)| *o == Outcome::Equal(false)).map(|(name, _)| name.as_str());
+    println!("other bytes: {:?}", others.collect::<Vec<_>>());
     println!("different: {different:?}");
     println!(
-        "{} rulesets, {} loaded by nft, {} equal, {} opaque, {} different",
+        "{} rulesets, {} loaded by nft, {} equal, {} of them in bytes, {} opaque, {} different",
         outcomes.len(),
         count(&|o| *o != Outcome::Refused),
-        count(&|o| *o == Outcome::Equal),
+        count(&|o| matches!(o, Outcome::Equal(_))),
+        count(&|o| *o == Outcome::Equal(true)),
         count(&|o| *o == Outcome::Opaque),
         different.len()
     );
     let whole = wanted.len() < 2;
     assert!(different.iter().all(|name| KNOWN.contains(name)), "{different:?}");
     assert!(!whole || different.len() == KNOWN.len(), "better than known: {different:?}");
-    assert!(!whole || count(&|o| *o == Outcome::Equal) >= 172, "fewer than there were");
+    assert!(!whole || count(&|o| matches!(o, Outcome::Equal(_))) >= 172, "fewer than there were");
 }
