@@ -149,6 +149,14 @@ fn write_path(w: &mut Writer, path: &[Step]) {
     w.end_list(mark, path.len());
 }
 
+/// What is wrong with a value may take more than a word to say.
+fn word_or_text(w: &mut Writer, what: &str) {
+    match atoms::find(what) {
+        Some(word) => w.atom(word),
+        None => w.text(what),
+    }
+}
+
 fn write_why(w: &mut Writer, why: &Why) {
     match why {
         Why::UnknownKey => w.atom(atoms::UNKNOWN_KEY),
@@ -158,11 +166,7 @@ fn write_why(w: &mut Writer, why: &Why) {
         Why::InFlight => w.atom(atoms::IN_FLIGHT),
         Why::Expected(what) => {
             tagged(w, atoms::EXPECTED, 2);
-            // What is expected of a value may take more than a word to say.
-            match atoms::find(what) {
-                Some(word) => w.atom(word),
-                None => w.text(what),
-            }
+            word_or_text(w, what);
         }
         Why::Range(min, max) => {
             tagged(w, atoms::RANGE, 3);
@@ -188,7 +192,7 @@ fn write_why(w: &mut Writer, why: &Why) {
         Why::ListedOnly => w.atom(atoms::LISTED_ONLY),
         Why::Unsupported(what) => {
             tagged(w, atoms::UNSUPPORTED, 2);
-            w.atom(atoms::named(what));
+            word_or_text(w, what);
         }
         Why::Length(min, max) => {
             tagged(w, atoms::LENGTH, 3);
@@ -197,7 +201,7 @@ fn write_why(w: &mut Writer, why: &Why) {
         }
         Why::Excludes(key) => {
             tagged(w, atoms::EXCLUDES, 2);
-            w.atom(atoms::named(key));
+            word_or_text(w, key);
         }
         Why::Nul => w.atom(atoms::NUL),
     }
