@@ -135,6 +135,8 @@ impl Context {
 
     fn select(&mut self, header: &'static Protocol, by_link: bool, out: &mut Vec<Dependency>) -> Make<()> {
         let Some(ethertype) = chain::ethertype(header) else { return expected("a protocol of the network") };
+        // For nft a bridge's frame says itself that it is of ARP; of IP the device has said it.
+        let by_link = by_link || (self.family == Family::Bridge && *header == tables::ARP);
         out.push(match (self.family, chain::nfproto(header)) {
             _ if by_link => Dependency::LinkType(self.tags, ethertype),
             (Family::Inet, Some(number)) => Dependency::NfProto(number),

@@ -87,7 +87,8 @@ impl Rule<'_> {
         // `x ^ 3 == 1` is `x == 2`; so nft has it.
         let (left, xor) = match with_constant(left) {
             Some((Binop::Xor, inner, constant))
-                if is_constant(right) && matches!(op, Relation::Equal | Relation::NotEqual) =>
+                if is_constant(right)
+                    && matches!(op, Relation::Equal | Relation::NotEqual | Relation::In) =>
             {
                 (inner, Some(constant))
             }
@@ -105,7 +106,7 @@ impl Rule<'_> {
                 }
             }
         };
-        let calculated = matches!(left, Expr::Binop(..));
+        let calculated = xor.is_some() || matches!(left, Expr::Binop(..));
         match right {
             Expr::Range(ends) => {
                 let [first, last] = &**ends;
