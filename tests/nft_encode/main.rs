@@ -7,8 +7,11 @@
 mod nft_support;
 
 mod again;
+mod alike;
 mod held;
 mod judge;
 mod made;
 mod merging;
+mod newer;
+mod record;
 mod refused;
