@@ -247,13 +247,13 @@ fn flush(at: &Place<'_>, value: Term<'_>) -> Read<Flush> {
     }
 }
 
-/// `null` or an empty map for all, or a family.
+/// `null` for all, or a family.
 pub(super) fn family_or_all(at: &Place<'_>, value: Term<'_>) -> Read<Option<Family>> {
     if super::place::is_null(&value) {
         return Ok(None);
     }
     let [family] = at.fields(value, ["family"])?;
-    family.map(|family| at.key("family").family(family)).transpose()
+    at.key("family").family(at.needed(family, "family")?).map(Some)
 }
 
 fn rename<'a>(at: &Place<'_>, value: Term<'a>) -> Read<Command<'a>> {

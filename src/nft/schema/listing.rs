@@ -90,8 +90,8 @@ pub fn read<'a>(term: Term<'a>, at: &At<'_>) -> Result<Listing<'a>, RequestError
 
 fn one<'a>(at: &Place<'_>, key: &'static str, value: Term<'a>) -> Read<Listing<'a>> {
     Ok(match key {
-        "ruleset" => Listing::Ruleset(family_or_all(at, value)?),
-        "tables" => Listing::Tables(family_or_all(at, value)?),
+        "ruleset" => Listing::Ruleset(some_or_all(at, value)?),
+        "tables" => Listing::Tables(some_or_all(at, value)?),
         "table" => {
             let [family, name] = at.fields(value, ["family", "name"])?;
             Listing::Table(at.table(family, name, "name")?)
@@ -121,6 +121,14 @@ fn one<'a>(at: &Place<'_>, key: &'static str, value: Term<'a>) -> Read<Listing<'
             Listing::Object(table, kind, name)
         }
     })
+}
+
+/// As nft(8) prints it: an empty map is as good as `null` where nothing is lost by it.
+fn some_or_all(at: &Place<'_>, value: Term<'_>) -> Read<Option<Family>> {
+    match value {
+        Term::Map(pairs) if pairs.len() == 0 => Ok(None),
+        value => family_or_all(at, value),
+    }
 }
 
 /// `null`, a family, or a family and a table.
