@@ -8,8 +8,12 @@ use portcullis::policy::Policy;
 use portcullis::policy::suggest::suggest;
 
 fuzz_target!(|bytes: &[u8]| {
-    let event =
-        Event { op: "file_open", target: bytes.to_vec(), decision: Decision::Denied, rule: "files.read".into() };
+    let event = Event {
+        op: "file_open",
+        target: bytes.to_vec(),
+        decision: Decision::Denied,
+        rule: "files.read".into(),
+    };
     let record = line(&Stamp { seq: 1, time: 1, uid: 1, parent: 1, lost: 0 }, &event);
     assert!(record.bytes().all(|b| (b' '..=b'~').contains(&b)));
     assert_eq!(record.matches('"').count(), 2);

@@ -33,7 +33,13 @@ fuzz_target!(|data: &[u8]| {
     let mut text = Vec::new();
     match from_term(&body, &mut text) {
         Ok(()) => {
-            assert!(validate(&body, &Bounds { bytes: usize::MAX, depth: 64, terms: usize::MAX, map_pairs: usize::MAX }).is_ok());
+            assert!(
+                validate(
+                    &body,
+                    &Bounds { bytes: usize::MAX, depth: 64, terms: usize::MAX, map_pairs: usize::MAX }
+                )
+                .is_ok()
+            );
             assert!(text.len() <= 6 * body.len());
             assert!(serde_json::from_slice::<Value>(&text).is_ok());
         }

@@ -25,8 +25,13 @@ impl Sets for One {
 fn set(data: &[u8]) -> One {
     let byte = |at: usize| data.get(at).copied().unwrap_or(0);
     let ty = |n: u8| Type::ALL[usize::from(n) % Type::ALL.len()];
-    let part = |n| Part { ty: ty(n), bits: u32::from(n), order: if n & 1 == 0 { Order::Host } else { Order::Network } };
-    let datum = Datum { parts: data.iter().take(usize::from(byte(0) & 3)).map(|n| part(*n)).collect(), of: None };
+    let part = |n| Part {
+        ty: ty(n),
+        bits: u32::from(n),
+        order: if n & 1 == 0 { Order::Host } else { Order::Network },
+    };
+    let datum =
+        Datum { parts: data.iter().take(usize::from(byte(0) & 3)).map(|n| part(*n)).collect(), of: None };
     let maps = match byte(1) & 3 {
         0 => None,
         1 => Some(MapData::Verdicts),

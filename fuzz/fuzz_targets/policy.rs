@@ -15,7 +15,11 @@ fuzz_target!(|text: &[u8]| {
             assert!(!mistakes.is_empty());
             for mistake in mistakes {
                 assert!(mistake.line >= 1 && mistake.line as usize <= lines && mistake.column >= 1);
-                assert!(mistake.message.chars().all(|c| !c.is_control() || c == '\n'), "{:?}", mistake.message);
+                assert!(
+                    mistake.message.chars().all(|c| !c.is_control() || c == '\n'),
+                    "{:?}",
+                    mistake.message
+                );
             }
         }
         Ok(_) => {
@@ -25,7 +29,9 @@ fuzz_target!(|text: &[u8]| {
                 let kept = policy.capabilities(*role);
                 assert!(kept.among(role.capabilities()).count() as u32 == kept.bits().count_ones());
             }
-            for (op, args) in [("process", &["exe"][..]), ("file_open", &["/var/log/x"]), ("ping", &["192.0.2.1"])] {
+            for (op, args) in
+                [("process", &["exe"][..]), ("file_open", &["/var/log/x"]), ("ping", &["192.0.2.1"])]
+            {
                 let args: Vec<&[u8]> = args.iter().map(|a| a.as_bytes()).collect();
                 let _ = question::ask(&policy, op.as_bytes(), &args).unwrap();
             }

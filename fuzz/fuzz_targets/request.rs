@@ -6,6 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use portcullis::file::args::{FileCloseArgs, FileOpenArgs, FileReadArgs};
 use portcullis::icmp::args::PingArgs;
 use portcullis::limits::{ANY_OF_MAX, CELL_MAX, FILE_READ_MAX, PID_MAX, PING_SIZE_MAX};
+use portcullis::nft::args::{ApplyArgs, reference};
+use portcullis::nft::ban::{BanArgs, Network};
 use portcullis::op::{Op, Role};
 use portcullis::proc::args::{ProcessArgs, ProcessesArgs};
 use portcullis::proc::columns::COLUMNS;
@@ -23,7 +25,17 @@ fuzz_target!(|frame: &[u8]| {
         Err((id, error)) => reply::error(&mut w, id, &error),
         Ok(Message::Request(request)) => {
             let result = match request.row.op {
-                Op::Info | Op::Subscribe => Ok(()),
+                Op::Info | Op::Subscribe | Op::Banned | Op::NftJson => Ok(()),
+                // What they name is read by the target nft_request, parameters by their own tests.
+                Op::NftList | Op::SysctlGet | Op::SysctlSet | Op::SysctlList => Ok(()),
+                Op::NftApply => ApplyArgs::decode(request.args, &At::Top).map(|_| ()),
+                Op::NftConfirm | Op::NftRollback => reference(request.args, &At::Top).map(|_| ()),
+                Op::Ban => BanArgs::decode(request.args, &At::Top).map(|args| {
+                    assert!(args.network.bits <= args.network.width());
+                }),
+                Op::Unban => Network::decode(request.args, &At::Top).map(|network| {
+                    assert!(network.bits <= network.width());
+                }),
                 Op::FileOpen => FileOpenArgs::decode(request.args, &At::Top).map(|args| {
                     assert!(args.path.components().all(|name| name != b".."));
                 }),
