@@ -35,6 +35,8 @@ pub enum Reason {
     CapabilityMissing = 77,
     /// The kernel refused a hardening step.
     HardeningFailed = 78,
+    /// Who is at the other end of the socket may not be there.
+    PeerNotAllowed = 79,
 }
 
 impl Reason {
@@ -61,6 +63,7 @@ impl Reason {
             Self::PolicyFile => "policy_file",
             Self::CapabilityMissing => "capability_missing",
             Self::HardeningFailed => "hardening_failed",
+            Self::PeerNotAllowed => "peer_not_allowed",
         }
     }
 }
@@ -110,6 +113,8 @@ pub enum Why {
     InFlight,
     /// Another type of term belongs here.
     Expected(&'static str),
+    /// One of these words belongs here: a text that names them.
+    OneOf(String),
     /// A number outside its range.
     Range(u64, u64),
     /// A list that is too long.
@@ -128,6 +133,8 @@ pub enum Why {
     Length(u64, u64),
     /// It excludes another key that is there too.
     Excludes(&'static str),
+    /// What only tables of two samples take.
+    NotSampled,
     /// A name with a NUL in it, which the kernel would take for its end.
     Nul,
 }
@@ -195,5 +202,14 @@ impl RequestError {
     #[must_use]
     pub fn of(self, id: RequestId) -> (RequestId, Self) {
         (id, self)
+    }
+
+    /// The error of something that was read by itself, with the way to it in the request.
+    #[must_use]
+    pub fn below(self, at: &[Step]) -> Self {
+        match self {
+            Self::BadRequest(inside, why) => Self::BadRequest([at, &inside].concat(), why),
+            other => other,
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! Every bound of the program, named, with its reason. A number that limits a peer stands here or nowhere.
 #![forbid(unsafe_code)]
 
+mod dist;
+
+pub use dist::*;
+
 /// Longest request frame of the `proc` role, in bytes. Queries are small; a list of 4,096 pids fits.
 pub const PROC_FRAME_MAX: usize = 64 * 1024;
 
@@ -89,6 +93,10 @@ pub const STATUS_MAX: usize = 1024 * 1024;
 /// Bytes read of `/proc/PID/io` and `/proc/PID/limits`: fixed lists of numbers.
 pub const SMALL_FILE_MAX: usize = 4096;
 
+/// Bytes read of `/proc/PID/environ` for a row for each variable: what a process is usually started with has a few thousand, and the
+/// kernel takes two million at most; what a process makes of its memory later has no bound.
+pub const ENVIRON_MAX: usize = 1024 * 1024;
+
 /// Values in one condition of a `where`, and pids in one request.
 pub const ANY_OF_MAX: usize = 4096;
 
@@ -98,9 +106,57 @@ pub const PID_MAX: u32 = 4_194_304;
 /// Address space of the program, in bytes: forty times what it uses, far below what would hurt the host.
 pub const ADDRESS_SPACE_MAX: u64 = 256 * 1024 * 1024;
 
-/// Open descriptors: three standard ones, six sockets, the directory of kernel parameters and one of them, one per scan and two for the row that is being read, one per handle
-/// and three for the walk to a file.
-pub const DESCRIPTORS_MAX: u64 = 64;
+/// Open descriptors: three standard ones, two sockets of the audit trail, and of role `proc` two for tables and two for events, one per
+/// helper process, one per handle and three for the walk to a file, two for the row that is being read, one per process whose end is
+/// waited for, and of each scan and each periodic question under way three, which it keeps between two slices: `/proc`, a process, and
+/// its list of threads or descriptors. That is 102. Role `net` has fewer. What the policy lets be kept (`limits.kept_descriptors`)
+/// comes on top.
+pub const DESCRIPTORS_MAX: u64 = 104;
+
+/// Helper processes: what a file system holds one with cannot hold the port.
+pub const HELPERS: usize = 4;
+
+/// Helpers that are never asked about what somebody's program or another host answers (FUSE, NFS): any number of mounts that do not
+/// answer leave one for the local disks.
+pub const HELPERS_FOR_LOCAL: usize = 1;
+
+/// Descriptors of a helper: its socket, and two steps of a path.
+pub const HELPER_DESCRIPTORS_MAX: u64 = 3;
+
+/// Milliseconds in which a file system must say how full it is: a disk that sleeps is up by then, a network is not waited for.
+pub const STATFS_ANSWER_MS: u64 = 1_000;
+
+/// Milliseconds after a late answer until the mount is asked again; twice as many after each further one,
+pub const STATFS_RETRY_MIN_MS: u64 = 1_000;
+
+/// and this at most.
+pub const STATFS_RETRY_MAX_MS: u64 = 60_000;
+
+/// Mounts that are remembered for having answered late. Each was one of [`HELPERS`] for a second at least.
+pub const STATFS_LATE_MAX: usize = 64;
+
+/// Bytes of what one query of `disk_usage` keeps of mounts, some 150 each: [`IN_FLIGHT_MAX`] of them fit the address space.
+pub const DISK_MOUNTS_BYTES_MAX: usize = 512 * 1024;
+
+/// Descriptors beyond those that the policy can let tables keep between two samples of processes: as many as processes are
+/// remembered of one sample.
+pub const KEPT_DESCRIPTORS_MAX: u64 = 64 * 1024;
+
+/// Bytes that one reader keeps of its last sample.
+pub const SAMPLES_BYTES: usize = 4 << 20;
+
+/// Bytes that all readers together keep of theirs. A query that waits for its second sample has no place among the scans, so that
+/// their number does not bound it.
+pub const SAMPLES_ALL_BYTES: usize = 32 << 20;
+
+/// Time between two samples, in milliseconds, unless the request says otherwise.
+pub const INTERVAL_DEFAULT_MS: u64 = 1000;
+
+/// Shortest: five clock ticks, in which the kernel counts processor time.
+pub const INTERVAL_MIN_MS: u64 = 50;
+
+/// Longest: who wants an average of more than a minute keeps counters.
+pub const INTERVAL_MAX_MS: u64 = 60_000;
 
 /// Bytes of a path that a client can name: the kernel's `PATH_MAX`, without the NUL.
 pub const PATH_BYTES_MAX: usize = 4095;
@@ -145,6 +201,15 @@ pub const EVENTS_INITIAL: u32 = 64;
 /// Records of refusals that are written in a second: enough to see what happens, too few to fill a disk.
 pub const AUDIT_REFUSALS_PER_S: u64 = 100;
 
+/// Leading bits of a network that can be banned, at least. A ban asks for no confirmation, and one of all addresses would cut off the host for good.
+pub const BAN_BITS_MIN_4: u64 = 8;
+
+/// The same of IPv6: less is given to nobody (RFC 4291; regions have /12 and longer).
+pub const BAN_BITS_MIN_6: u64 = 12;
+
+/// Shortest time of a ban, in milliseconds: it is counted in seconds. Less is meant as seconds.
+pub const BAN_MIN_MS: u64 = 1000;
+
 /// Longest time of a ban, in milliseconds: a year. Longer ones have none.
 pub const BAN_MAX_MS: u64 = 366 * 24 * 60 * 60 * 1000;
 
@@ -154,6 +219,10 @@ pub const NFT_ROW_ELEMENTS: usize = 1024;
 /// Elements of a set of intervals that a listing holds at once, to put beginnings and ends together: a beginning and an end each,
 /// some 150 bytes, which leaves room in the address space.
 pub const NFT_INTERVALS_MAX: usize = 512 * 1024;
+
+/// Beginnings and ends of intervals that one ban, or one that takes a ban back, meets: each is kept as it is, some hundred bytes, and what becomes
+/// of it twice more.
+pub const NFT_NEAR_MAX: usize = 64 * 1024;
 
 /// Shortest time in which a change can be confirmed, in milliseconds: a round trip and somebody's decision.
 pub const CONFIRM_MIN_MS: u64 = 100;
@@ -175,6 +244,9 @@ pub const NFT_EVENT_TERM_MAX: usize = 512 * 1024;
 
 /// Sets that are looked up for one event, some ten microseconds each.
 pub const NFT_EVENT_SETS_MAX: u32 = 256;
+
+/// Changes of one transaction that a denial has the line for. What a person reads and copies; more come with the next attempt.
+pub const NFT_GRANTS_MAX: usize = 32;
 
 /// Statements of one rule: the kernel takes 128 expressions (`NFT_RULE_MAXEXPRS`, net/netfilter/nf_tables_api.c), and a
 /// statement is one at least.
@@ -217,3 +289,36 @@ pub const NFT_LOG_PREFIX_MAX: usize = 127;
 
 /// Bytes of a word of the peer that an error repeats.
 pub const ECHO_MAX: usize = 255;
+
+/// Shortest period of a question that is asked over and over, in milliseconds: ten times a second is what a person can follow, and a
+/// scan of ten thousand processes takes about that long.
+pub const EVERY_MIN_MS: u64 = 100;
+
+/// Longest: an hour. Who asks more seldom asks by himself.
+pub const EVERY_MAX_MS: u64 = 60 * 60 * 1000;
+
+/// Bytes of rows that one subscription to a question keeps to compare with, as they travel, with what it takes to find them: some
+/// 20,000 processes with their default columns. All subscriptions together then take a fourth of the address space.
+pub const WATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes that a kept row takes beside its own, for the tree and the allocator.
+pub const WATCH_ROW_COST: usize = 96;
+
+/// Bytes of one row that is compared: with what it was before, and a part that is nearly full, it fits into the longest frame.
+pub const WATCH_ROW_MAX: usize = REPLY_FRAME_MAX / 4;
+
+/// Periodic questions that are being answered at the same time; each holds one descriptor on `/proc`.
+pub const PERIODIC_OPEN_MAX: usize = 4;
+
+/// Processes whose end is waited for; each holds a descriptor.
+pub const EXITS_MAX: usize = 8;
+
+/// Milliseconds between the end of a process and the time when its parent must have asked for its exit code, or it is told as
+/// unknown. Who waits for its children does so within microseconds.
+pub const REAP_MAX_MS: u64 = 1000;
+
+/// Bytes that may wait in a socket of events, as asked for; everybody is given as much as `net.core.rmem_max`.
+pub const WATCH_ROOM: usize = 4 * 1024 * 1024;
+
+/// Messages in which the answer to the demand for events of processes must be: what had come before is among them.
+pub const CONNECTOR_ACK_MESSAGES: u32 = 4096;

@@ -4,61 +4,14 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use eetf::Term;
-use support::{
-    Fixtures, Map, Port, atom, atoms, binary, bytes, fixtures, int, integer, list, map, name, text,
-};
-
-/// A C program of tests/hostile, built and running; it ends with this value.
-struct Helper {
-    directory: PathBuf,
-    child: Child,
-    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
-}
-
-impl Helper {
-    fn start(source: &str, user: Option<&Fixtures>) -> Self {
-        let directory = std::env::temp_dir().join(format!("portcullis-{source}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&directory);
-        std::fs::create_dir(&directory).unwrap();
-        let program = directory.join(source);
-        let file = format!("{}/tests/hostile/{source}.c", env!("CARGO_MANIFEST_DIR"));
-        let cc = Command::new("cc").args(["-O1", "-Wall", "-pthread", "-o"]).arg(&program).arg(file).status();
-        assert!(cc.unwrap().success());
-        let place = directory.join("d");
-        std::fs::create_dir(&place).unwrap();
-        let words = [program.to_str().unwrap(), place.to_str().unwrap()];
-        let mut command = match user {
-            Some(f) => f.command(&[], &words[..1]),
-            None => {
-                let mut command = Command::new(words[0]);
-                command.arg(words[1]);
-                command
-            }
-        };
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { directory, child, lines }
-    }
-
-    fn line(&mut self) -> Option<String> {
-        self.lines.next().map(Result::unwrap)
-    }
-}
-
-impl Drop for Helper {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.directory);
-    }
-}
+use support::hostile::Helper;
+use support::{Map, Port, atom, atoms, binary, bytes, fixtures, int, integer, list, map, name, text};
 
 fn cells(port: &mut Port, pid: i64, items: &[&str]) -> Map {
     let args = map(&[("pid", int(pid)), ("items", atoms(items))]);
@@ -86,15 +39,7 @@ fn cpu_time(pid: u32) -> Duration {
 fn hostile_processes_have_their_rows_in_bounded_time() {
     let Some(f) = fixtures() else { return };
     let mut hostile = Helper::start("hostile", None);
-    let mut pids = BTreeMap::new();
-    while let Some(line) = hostile.line().filter(|line| line != "ready") {
-        match line.split_once(' ').unwrap() {
-            (case, pid) if pid.parse::<i64>().is_ok() => {
-                pids.insert(case.to_owned(), pid.parse::<i64>().unwrap());
-            }
-            (case, why) => println!("{case} is not possible here: {why}"),
-        }
-    }
+    let pids = hostile.cases();
     let mut port = f.port("ok");
     port.hello();
     let d = hostile.directory.join("d").as_os_str().as_bytes().escape_ascii().to_string();
@@ -150,15 +95,22 @@ fn hostile_processes_have_their_rows_in_bounded_time() {
     // All of them in one table: one row each, whatever they call themselves.
     let columns = ["pid", "comm", "state", "ppid", "uid", "argv", "exe", "cwd", "vm_hwm", "cap_eff"];
     let wanted = support::list_of(pids.values().map(|pid| int(*pid)).collect());
-    let (rows, meta) = port.rows(1, map(&[("columns", atoms(&columns)), ("where", map(&[("pid", wanted)]))]));
-    // What the port itself took for everything so far: other load on the machine does not count.
+    let table = map(&[("columns", atoms(&columns)), ("where", map(&[("pid", wanted)]))]);
+    let (rows, meta) = port.rows(1, table.clone());
+    // What the port itself took: other load on the machine counts only as far as it empties caches.
     let took = cpu_time(port.pid());
     for (case, pid) in &pids {
         let found = rows.iter().filter(|row| integer(&row[0]) == i128::from(*pid)).count();
         assert_eq!(found, 1, "{case}");
     }
     assert_eq!(usize::try_from(integer(meta.get("rows"))).unwrap(), rows.len());
-    assert!(took < Duration::from_millis(500), "{took:?} of processor time");
+    assert!(took < Duration::from_secs(2), "{took:?} of processor time for everything");
+    let again = support::below("processor time for the table of all", Duration::from_millis(250), || {
+        let before = cpu_time(port.pid());
+        port.rows(2, table.clone());
+        cpu_time(port.pid()).saturating_sub(before)
+    });
+    println!("{again:?} of processor time for the table of all");
     let memory = support::status(port.pid(), "VmHWM");
     println!(
         "{compared} cells of {} hostile processes, all in {took:?} of processor time, high water {memory}",
@@ -277,10 +229,7 @@ fn the_table_is_what_proc_says() {
     let mut sleepers: Vec<Child> =
         (0..30).map(|_| Command::new("sleep").arg("600").spawn().unwrap()).collect();
     for child in &sleepers {
-        let path = format!("/proc/{}/comm", child.id());
-        support::eventually("exec of sleep", Duration::from_secs(5), || {
-            std::fs::read(&path).is_ok_and(|c| c == b"sleep\n")
-        });
+        support::until_it_executes(child.id(), "sleep");
     }
     // Processes exec and change users while this runs: only those count that by hand say the same before and after.
     let pids: Vec<i128> = std::fs::read_dir("/proc")

@@ -94,7 +94,11 @@ fn what_is_wrong_with_arguments_is_said_with_the_place() {
         ("processes", condition("nope", int(1)), "{bad_request,[where],{unknown_column,<nope>}}"),
         ("processes", condition("pid", atom("x")), "{bad_request,[where,pid],{expected,integer}}"),
         ("processes", condition("comm", int(1)), "{bad_request,[where,comm],{expected,binary}}"),
-        ("processes", condition("state", atom("asleep")), "{bad_request,[where,state],{expected,state}}"),
+        (
+            "processes",
+            condition("state", atom("asleep")),
+            "{bad_request,[where,state],{expected,<running, sleeping, disk_sleep",
+        ),
         ("processes", condition("argv", binary(b"x")), "{bad_request,[where,argv],{not_comparable,argv}}"),
         ("processes", condition("pid", many), "{bad_request,[where,pid],{too_many,4096}}"),
         (
@@ -263,12 +267,11 @@ fn a_row_answer_waits_for_credit_and_its_deadline_runs_on() {
     let mut port = f.port("ok");
     port.hello();
     let start = Instant::now();
-    ask_rows_of_crowd(&mut port, 1, &crowd, 400);
+    ask_rows_of_crowd(&mut port, 1, &crowd, 2000);
     let before = port.ask_amid_rows(2);
     let (chunks, tag, error) = until_end(&mut port, 1);
     assert_eq!((before + chunks, tag.as_str(), name(&error)), (16, "error", "timeout"));
-    let took = start.elapsed();
-    assert!(took > Duration::from_millis(390) && took < Duration::from_millis(1500), "{took:?}");
+    assert!(start.elapsed() >= Duration::from_millis(2000), "{:?}", start.elapsed());
     // With credit it comes to its end; one long row a chunk.
     ask_rows_of_crowd(&mut port, 3, &crowd, 60_000);
     port.frame(&encode(&tuple_of(vec![atom("credit"), int(3), int(100)])));

@@ -112,6 +112,7 @@ fn the_document_names_no_other_atoms() {
         "basic",
         "full",
         "file_idle_ms",
+        "kept_descriptors",
         "max_bytes",
         "rows_max",
         "requests_per_s",

@@ -38,6 +38,8 @@ pub struct Log {
     held: Capabilities,
     required: bool,
     tag: String,
+    /// The node that the copy is for, as a key of the record.
+    node: String,
     uid: u32,
     parent: u32,
     seq: u64,
@@ -53,18 +55,30 @@ impl Log {
     /// Opens what the policy asks for. Sockets are made now or never: seccomp allows none later. An error is anything but a
     /// log that is not there: who starts the program chooses its limits, and must not be able to choose silence.
     pub fn open(role: Role, sink: Sink, kernel: bool) -> Result<Self, Errno> {
-        Ok(Self {
-            syslog: if sink == Sink::Off { None } else { Some(Syslog::open()?) },
-            kernel: if kernel { Some(KernelAudit::open()?) } else { None },
+        let syslog = if sink == Sink::Off { None } else { Some(Syslog::open()?) };
+        let kernel = if kernel { Some(KernelAudit::open()?) } else { None };
+        Ok(Self { kernel, required: sink == Sink::Required, ..Self::over(role.name(), syslog) })
+    }
+
+    /// The trail of a node's starter: to the system's log, if there is one.
+    pub fn of_node() -> Result<Self, Errno> {
+        Ok(Self::over("node", Some(Syslog::open_anywhere()?)))
+    }
+
+    fn over(name: &str, syslog: Option<Syslog>) -> Self {
+        Self {
+            syslog,
+            kernel: None,
             held: Capabilities::NONE,
-            required: sink == Sink::Required,
-            tag: format!("portcullis-{}[{}]", role.name(), process::pid()),
+            required: false,
+            tag: format!("portcullis-{name}[{}]", process::pid()),
+            node: String::new(),
             uid: process::uid(),
             parent: process::parent().unsigned_abs(),
             seq: 0,
             lost: 0,
             refusals: Bucket::new(AUDIT_REFUSALS_PER_S),
-        })
+        }
     }
 
     /// Whether a log was there when it was opened.
@@ -76,6 +90,11 @@ impl Log {
     /// The capabilities that are left to write with.
     pub fn set_held(&mut self, held: Capabilities) {
         self.held = held.and(Capabilities::of(&[Capability::AuditWrite]));
+    }
+
+    /// Every record names this node. Nothing in a name is anything to a log: it has letters, digits and little else.
+    pub fn set_node(&mut self, node: Option<&str>) {
+        self.node = node.map(|node| format!(" node={node}")).unwrap_or_default();
     }
 
     /// Records that were not taken, by the log or for their number.
@@ -117,11 +136,12 @@ impl Log {
         let mut result = Ok(());
         if let Some(syslog) = &mut self.syslog {
             let line = record::line(stamp, event);
-            result = syslog.send(format!("<{priority}>{}: {line}", self.tag).as_bytes());
+            result = syslog.send(format!("<{priority}>{}: {line}{}", self.tag, self.node).as_bytes());
         }
         if let Some(kernel) = &self.kernel {
             let raised = capset::raise(self.held);
-            let sent = raised.and_then(|_raised| kernel.send(record::kernel_line(stamp, event).as_bytes()));
+            let sent = raised
+                .and_then(|_raised| kernel.send((record::kernel_line(stamp, event) + &self.node).as_bytes()));
             result = result.and(sent);
         }
         result

@@ -1,13 +1,14 @@
 //! The arguments of this folder's operation, from terms to types.
 #![forbid(unsafe_code)]
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::error::{RequestError, Why};
 use crate::icmp::action::Ping;
 use crate::limits::{PING_SIZE_DEFAULT, PING_SIZE_MAX};
+use crate::wire::address;
 use crate::wire::schema::{At, fields, integer};
-use crate::wire::term::{Items, Pairs, Term};
+use crate::wire::term::{Pairs, Term};
 
 /// The arguments of `ping`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,16 +39,10 @@ impl PingArgs {
     }
 }
 
-/// The tuple of `inet:ip_address()`. What is no single host's address is refused: one request shall cause one reply. (To the
-/// broadcast address of a subnet, which only the kernel knows, it does not send.)
+/// What is no single host's address is refused: one request shall cause one reply. (To the broadcast address of a subnet, which only
+/// the kernel knows, it does not send.)
 fn decode_address(term: Term<'_>, at: &At<'_>) -> Result<IpAddr, RequestError> {
-    let Term::Tuple(elements) = term else { return Err(at.error(Why::Expected("address"))) };
-    let address = match elements.len() {
-        4 => IpAddr::from(Ipv4Addr::from(numbers::<u8, 4>(elements, at)?)),
-        // What is an IPv4 address inside would otherwise be judged as another.
-        8 => IpAddr::from(Ipv6Addr::from(numbers::<u16, 8>(elements, at)?)).to_canonical(),
-        _ => return Err(at.error(Why::Expected("address"))),
-    };
+    let address = address::read(term, at)?;
     if is_one_host(&address) { Ok(address) } else { Err(at.error(Why::Expected("address"))) }
 }
 
@@ -56,21 +51,6 @@ fn decode_address(term: Term<'_>, at: &At<'_>) -> Result<IpAddr, RequestError> {
 pub fn is_one_host(address: &IpAddr) -> bool {
     let broadcast = *address == IpAddr::V4(Ipv4Addr::BROADCAST);
     !address.is_multicast() && !address.is_unspecified() && !broadcast
-}
-
-/// `N` elements that are all of the range of `T`.
-fn numbers<T, const N: usize>(elements: Items<'_>, at: &At<'_>) -> Result<[T; N], RequestError>
-where
-    T: Copy + Default + TryFrom<u64>,
-{
-    let mut numbers = [T::default(); N];
-    let max = u64::MAX >> 64_usize.saturating_sub(size_of::<T>().saturating_mul(8));
-    for ((term, slot), n) in elements.zip(&mut numbers).zip(1..) {
-        let at = At::Index(at, n);
-        let number = integer(term, &at, 0, max)?;
-        *slot = T::try_from(number).map_err(|_| at.error(Why::Range(0, max)))?;
-    }
-    Ok(numbers)
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::sys::clock;
-use crate::wire::atoms;
 use crate::wire::write::Writer;
+use crate::wire::{address, atoms};
 
 /// The reply to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,20 +36,7 @@ impl Reply {
         w.atom(atoms::SIZE);
         w.uint(u64::try_from(self.size).unwrap_or(u64::MAX));
         w.atom(atoms::ADDRESS);
-        write_address(w, self.address);
-    }
-}
-
-fn write_address(w: &mut Writer, address: IpAddr) {
-    match address {
-        IpAddr::V4(v4) => {
-            w.tuple(4);
-            v4.octets().into_iter().for_each(|n| w.uint(u64::from(n)));
-        }
-        IpAddr::V6(v6) => {
-            w.tuple(8);
-            v6.segments().into_iter().for_each(|n| w.uint(u64::from(n)));
-        }
+        address::write(self.address, w);
     }
 }
 

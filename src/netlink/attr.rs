@@ -11,8 +11,14 @@ const KIND: u16 = 0x3fff;
 /// Length and kind.
 const HEADER: usize = 4;
 
+/// The same as a length.
+const HEADER_BYTES: u16 = 4;
+
 /// What lengths are padded to (`NLA_ALIGNTO`, `NLMSG_ALIGNTO`).
 const ALIGN: usize = 4;
+
+/// What they are padded with.
+const ZEROS: [u8; ALIGN] = [0; ALIGN];
 
 /// An attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +54,24 @@ impl<'a> Attr<'a> {
     #[must_use]
     pub fn be64(&self) -> Option<u64> {
         self.value.try_into().ok().map(u64::from_be_bytes)
+    }
+
+    /// A value of two bytes in the order of the host, which everything but netfilter has.
+    #[must_use]
+    pub fn ne16(&self) -> Option<u16> {
+        self.value.try_into().ok().map(u16::from_ne_bytes)
+    }
+
+    /// A value of four bytes in the order of the host.
+    #[must_use]
+    pub fn ne32(&self) -> Option<u32> {
+        self.value.try_into().ok().map(u32::from_ne_bytes)
+    }
+
+    /// A value of eight bytes in the order of the host.
+    #[must_use]
+    pub fn ne64(&self) -> Option<u64> {
+        self.value.try_into().ok().map(u64::from_ne_bytes)
     }
 
     /// What stands before the first NUL; nothing where there is none.
@@ -107,16 +131,36 @@ impl<'a> Attrs<'a> {
 impl<'a> Iterator for Attrs<'a> {
     type Item = Attr<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Attr<'a>> {
         let (header, _) = self.rest.split_first_chunk::<HEADER>()?;
-        let [l0, l1, k0, k1] = *header;
-        let length = usize::from(u16::from_ne_bytes([l0, l1]));
-        let kind = u16::from_ne_bytes([k0, k1]);
+        let (length, kind) = lengths(*header);
         let value = self.rest.get(HEADER..length)?;
         // The padding of the last one may be missing: nla_next in include/net/netlink.h forgives that too.
         self.rest = self.rest.get(length.next_multiple_of(ALIGN)..).unwrap_or(&[]);
         Some(Attr { kind: kind & KIND, nested: kind & NESTED != 0, value })
     }
+}
+
+/// Length and kind: read as one word, since reading them byte by byte is what most of a listing would be spent on.
+#[inline]
+fn lengths(header: [u8; HEADER]) -> (usize, u16) {
+    let word = u32::from_ne_bytes(header);
+    let half = |word: u32| u16::try_from(word & 0xffff).unwrap_or(u16::MAX);
+    let (low, high) = (half(word), half(word >> 16));
+    if cfg!(target_endian = "little") { (usize::from(low), high) } else { (usize::from(high), low) }
+}
+
+/// The number of four bytes at `offset`, in the order of the host; nothing where `bytes` ends before it does.
+#[must_use]
+pub fn ne32_at(bytes: &[u8], offset: usize) -> Option<u32> {
+    bytes.get(offset..)?.first_chunk().copied().map(u32::from_ne_bytes)
+}
+
+/// The same of eight bytes.
+#[must_use]
+pub fn ne64_at(bytes: &[u8], offset: usize) -> Option<u64> {
+    bytes.get(offset..)?.first_chunk().copied().map(u64::from_ne_bytes)
 }
 
 /// The first attribute of that kind.
@@ -203,17 +247,18 @@ impl Buffer {
 
     /// Writes an attribute of one byte.
     pub fn put_u8(&mut self, kind: u16, value: u8) {
-        self.put(kind, &[value]);
+        self.small(kind, 1, [value, 0, 0, 0]);
     }
 
     /// Writes an attribute of two bytes in network order.
     pub fn put_be16(&mut self, kind: u16, value: u16) {
-        self.put(kind, &value.to_be_bytes());
+        let [a, b] = value.to_be_bytes();
+        self.small(kind, 2, [a, b, 0, 0]);
     }
 
     /// Writes an attribute of four bytes in network order.
     pub fn put_be32(&mut self, kind: u16, value: u32) {
-        self.put(kind, &value.to_be_bytes());
+        self.small(kind, 4, value.to_be_bytes());
     }
 
     /// Writes an attribute of eight bytes in network order.
@@ -225,8 +270,9 @@ impl Buffer {
     pub fn put_text(&mut self, kind: u16, text: &[u8]) {
         if self.header(kind, text.len().saturating_add(1)) {
             self.bytes.extend_from_slice(text);
-            self.bytes.push(0);
-            self.pad();
+            // One zero at least, which ends it; the others are padding.
+            let zeros = ALIGN - text.len() % ALIGN;
+            self.bytes.extend_from_slice(ZEROS.get(..zeros).unwrap_or(&ZEROS));
         }
     }
 
@@ -247,17 +293,33 @@ impl Buffer {
     }
 
     /// Writes length and kind, unless the length does not fit.
+    #[inline]
     fn header(&mut self, kind: u16, value: usize) -> bool {
         let Ok(length) = u16::try_from(value.saturating_add(HEADER)) else {
             self.overflowed = true;
             return false;
         };
-        self.bytes.extend_from_slice(&length.to_ne_bytes());
-        self.bytes.extend_from_slice(&kind.to_ne_bytes());
+        self.bytes.extend_from_slice(&head(length, kind));
         true
     }
 
-    pub(super) fn pad(&mut self) {
-        self.bytes.resize(self.bytes.len().next_multiple_of(ALIGN), 0);
+    /// Writes an attribute of at most four bytes, padding included: most are such, and it is one copy.
+    #[inline]
+    fn small(&mut self, kind: u16, length: u16, [a, b, c, d]: [u8; 4]) {
+        let [l0, l1, k0, k1] = head(HEADER_BYTES + length, kind);
+        self.bytes.extend_from_slice(&[l0, l1, k0, k1, a, b, c, d]);
     }
+
+    #[inline]
+    pub(super) fn pad(&mut self) {
+        let zeros = self.bytes.len().wrapping_neg() % ALIGN;
+        self.bytes.extend_from_slice(ZEROS.get(..zeros).unwrap_or(&ZEROS));
+    }
+}
+
+/// Length and kind as they stand in front of an attribute.
+#[inline]
+fn head(length: u16, kind: u16) -> [u8; HEADER] {
+    let ([l0, l1], [k0, k1]) = (length.to_ne_bytes(), kind.to_ne_bytes());
+    [l0, l1, k0, k1]
 }

@@ -68,17 +68,21 @@ impl Mark {
 }
 
 impl Buffer {
-    /// Begins a message of netfilter; its attributes follow. The port stays 0: the kernel knows who sends.
+    /// Begins a message of netfilter; its attributes follow.
     pub fn message(&mut self, kind: u16, flags: u16, seq: u32, family: u8, res_id: u16) -> Mark {
-        let start = self.len();
-        self.bytes.extend_from_slice(&[0; 4]);
-        self.bytes.extend_from_slice(&kind.to_ne_bytes());
-        self.bytes.extend_from_slice(&flags.to_ne_bytes());
-        self.bytes.extend_from_slice(&seq.to_ne_bytes());
-        self.bytes.extend_from_slice(&[0; 4]);
+        let [high, low] = res_id.to_be_bytes();
         // NFNETLINK_V0 is the only version.
-        self.bytes.extend_from_slice(&[family, 0]);
-        self.bytes.extend_from_slice(&res_id.to_be_bytes());
+        self.message_of(kind, flags, seq, &[family, 0, high, low])
+    }
+
+    /// Begins a message whose own header is `header`. The port stays 0: the kernel knows who sends.
+    pub fn message_of(&mut self, kind: u16, flags: u16, seq: u32, header: &[u8]) -> Mark {
+        let start = self.len();
+        let ([k0, k1], [f0, f1], [s0, s1, s2, s3]) =
+            (kind.to_ne_bytes(), flags.to_ne_bytes(), seq.to_ne_bytes());
+        // The length comes at the end.
+        self.bytes.extend_from_slice(&[0, 0, 0, 0, k0, k1, f0, f1, s0, s1, s2, s3, 0, 0, 0, 0]);
+        self.raw(header);
         Mark(start)
     }
 
@@ -104,9 +108,18 @@ impl Buffer {
 
     /// Adds flags to the message that begins behind the first `start` bytes.
     pub fn flag(&mut self, start: usize, flags: u16) {
+        self.flags(start, |old| old | flags);
+    }
+
+    /// Takes them away.
+    pub fn unflag(&mut self, start: usize, flags: u16) {
+        self.flags(start, |old| old & !flags);
+    }
+
+    fn flags(&mut self, start: usize, new: impl FnOnce(u16) -> u16) {
         let place = self.bytes.get_mut(start.saturating_add(FLAGS)..).and_then(|rest| rest.first_chunk_mut());
         if let Some(place) = place {
-            *place = (u16::from_ne_bytes(*place) | flags).to_ne_bytes();
+            *place = new(u16::from_ne_bytes(*place)).to_ne_bytes();
         }
     }
 }

@@ -3,11 +3,14 @@
 
 use crate::error::{RequestError, Why};
 use crate::ids::{Pid, StartTime};
-use crate::limits::{CELL_DEFAULT, CELL_MAX, PID_MAX};
+use crate::limits::PID_MAX;
 use crate::proc::action::{ReadProcesses, Tier};
 use crate::proc::columns::{self, COLUMNS, Column};
-use crate::proc::condition::{self, Condition, Want};
-use crate::wire::schema::{At, atom, fields, integer, list, map};
+use crate::proc::each;
+use crate::table::condition::Condition;
+use crate::table::query::{self, Asked};
+use crate::wire::atoms::Atom;
+use crate::wire::schema::{At, fields, integer};
 use crate::wire::term::{Pairs, Term};
 
 /// What is read of a process that the client names by its pid: `stat` says whether it is there and since when, `status`
@@ -24,7 +27,7 @@ pub struct ProcessesArgs {
     /// Only these are looked at, in ascending order; all, if `None`.
     pub pids: Option<Vec<Pid>>,
     /// At most so many rows.
-    pub limit: Option<u64>,
+    pub limit: u64,
     /// Bytes of a cell.
     pub cell_max: usize,
 }
@@ -49,21 +52,29 @@ impl ProcessesArgs {
         names(self.columns.iter().chain(self.conditions.iter().map(|(column, _)| column)))
     }
 
-    /// Reads the map.
-    pub fn decode(args: Pairs<'_>, at: &At<'_>) -> Result<Self, RequestError> {
-        let [columns, conditions, limit, cell_max] =
-            fields(args, at, ["columns", "where", "limit", "cell_max"])?;
+    /// Reads what is asked of the table.
+    pub fn decode(asked: &Asked<'_>) -> Result<Self, RequestError> {
+        let Asked { columns, conditions, limit, cell_max, interval: _, at } = asked;
+        asked.one_sample()?;
         let columns = match columns {
-            Some(term) => decode_columns(term, &At::Key(at, "columns"))?,
+            Some(term) => query::decode_columns(*term, &At::Key(at, "columns"), COLUMNS)?,
             None => columns::DEFAULT.iter().filter_map(|name| columns::named(name.name())).collect(),
         };
         let conditions = match conditions {
-            Some(term) => decode_conditions(term, &At::Key(at, "where"))?,
+            Some(term) => query::decode_conditions(*term, &At::Key(at, "where"), COLUMNS)?,
             None => Vec::new(),
         };
-        let limit = limit.map(|t| integer(t, &At::Key(at, "limit"), 1, u64::from(PID_MAX))).transpose()?;
         let pids = conditions.iter().find_map(|(column, condition)| pids(column, condition));
-        Ok(Self { columns, conditions, pids, limit, cell_max: decode_cell_max(cell_max, at)? })
+        Ok(Self { columns, conditions, pids, limit: *limit, cell_max: *cell_max })
+    }
+
+    /// The same with these columns in every row: behind those that are asked for, where they are not among them.
+    #[must_use]
+    pub fn keyed(mut self, key: &[Atom]) -> Self {
+        let missing: Vec<_> =
+            key.iter().filter(|name| self.columns.iter().all(|column| column.name != **name)).collect();
+        self.columns.extend(missing.into_iter().filter_map(|name| columns::named(name.name())));
+        self
     }
 
     /// What the policy is asked for.
@@ -93,10 +104,10 @@ impl ProcessArgs {
         let at_pid = At::Key(at, "pid");
         let (pid, starttime) = decode_pid(pid.ok_or_else(|| at_pid.error(Why::Missing))?, &at_pid)?;
         let items = match items {
-            Some(term) => decode_columns(term, &At::Key(at, "items"))?,
+            Some(term) => query::decode_columns(term, &At::Key(at, "items"), COLUMNS)?,
             None => columns::items(links).collect(),
         };
-        Ok(Self { pid, starttime, items, cell_max: decode_cell_max(cell_max, at)? })
+        Ok(Self { pid, starttime, items, cell_max: query::decode_cell_max(cell_max, at)? })
     }
 
     /// What the policy is asked for.
@@ -106,56 +117,13 @@ impl ProcessArgs {
     }
 }
 
-fn decode_columns(term: Term<'_>, at: &At<'_>) -> Result<Vec<&'static Column>, RequestError> {
-    let names = list(term, at, COLUMNS.len())?;
-    let mut columns: Vec<&'static Column> = Vec::with_capacity(names.len());
-    for (name, n) in names.zip(1..) {
-        let at = At::Index(at, n);
-        let name = atom(name, &at)?;
-        let column = column_named(name, &at)?;
-        if columns.iter().any(|c| c.name == column.name) {
-            return Err(at.error(Why::Duplicate));
-        }
-        columns.push(column);
-    }
-    if columns.is_empty() {
-        return Err(at.error(Why::Empty));
-    }
-    Ok(columns)
-}
-
-fn column_named(name: &str, at: &At<'_>) -> Result<&'static Column, RequestError> {
-    columns::named(name).ok_or_else(|| at.error(Why::UnknownColumn(name.as_bytes().to_vec())))
-}
-
-fn decode_conditions(term: Term<'_>, at: &At<'_>) -> Result<Vec<(&'static Column, Condition)>, RequestError> {
-    let mut conditions: Vec<(&'static Column, Condition)> = Vec::new();
-    let mut budget = condition::BUDGET;
-    for (key, value) in map(term, at)? {
-        let column = column_named(atom(key, at)?, at)?;
-        let at = At::Key(at, column.name.name());
-        if conditions.iter().any(|(c, _)| c.name == column.name) {
-            return Err(at.error(Why::Duplicate));
-        }
-        conditions.push((column, Condition::decode(value, column, &at, &mut budget)?));
-    }
-    Ok(conditions)
-}
-
 /// The pids that a condition on the pid names one by one. Numbers that no process can have are met by none.
 fn pids(column: &Column, condition: &Condition) -> Option<Vec<Pid>> {
-    let Condition::AnyOf(wants) = condition else { return None };
-    if column.tier != Tier::Listing {
-        return None;
-    }
-    let number = |want: &Want| if let Want::Number(n) = want { u32::try_from(*n).ok() } else { None };
-    let mut pids: Vec<Pid> = wants.iter().filter_map(number).filter_map(Pid::new).collect();
-    pids.sort_unstable();
-    pids.dedup();
-    Some(pids)
+    if column.tier == Tier::Listing { each::named(condition) } else { None }
 }
 
-fn decode_pid(term: Term<'_>, at: &At<'_>) -> Result<(Pid, Option<StartTime>), RequestError> {
+/// A pid, or one and when its process started.
+pub fn decode_pid(term: Term<'_>, at: &At<'_>) -> Result<(Pid, Option<StartTime>), RequestError> {
     match term {
         Term::Integer(_) => Ok((pid(term, at)?, None)),
         Term::Tuple(mut both) if both.len() == 2 => {
@@ -173,10 +141,4 @@ fn pid(term: Term<'_>, at: &At<'_>) -> Result<Pid, RequestError> {
     let n = integer(term, at, 1, u64::from(PID_MAX))?;
     let pid = u32::try_from(n).ok().and_then(Pid::new);
     pid.ok_or_else(|| at.error(Why::Range(1, u64::from(PID_MAX))))
-}
-
-fn decode_cell_max(term: Option<Term<'_>>, at: &At<'_>) -> Result<usize, RequestError> {
-    let max = u64::try_from(CELL_MAX).unwrap_or(u64::MAX);
-    let n = term.map(|t| integer(t, &At::Key(at, "cell_max"), 1, max)).transpose()?;
-    Ok(n.and_then(|n| usize::try_from(n).ok()).unwrap_or(CELL_DEFAULT))
 }

@@ -6,7 +6,8 @@ use crate::proc::action::Tier;
 use crate::proc::parse::io::Io;
 use crate::proc::parse::stat::Stat;
 use crate::proc::parse::status::StatusField;
-use crate::proc::value::Value;
+use crate::proc::value::{STATE_WORDS, Value};
+use crate::table::{Described, Kind, Unit};
 use crate::wire::atoms::{self, Atom};
 
 /// How a value is found in what was read.
@@ -40,19 +41,6 @@ pub enum Source {
     Environ,
 }
 
-/// What conditions a column takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Numbers.
-    Number,
-    /// Bytes.
-    Bytes,
-    /// The names of states.
-    State,
-    /// Lists and maps: none.
-    Compound,
-}
-
 /// One column.
 #[derive(Clone, Copy)]
 pub struct Column {
@@ -64,6 +52,16 @@ pub struct Column {
     pub kind: Kind,
     /// Where its value is.
     pub source: Source,
+}
+
+impl Described for Column {
+    fn name(&self) -> Atom {
+        self.name
+    }
+
+    fn kind(&self) -> Kind {
+        self.kind
+    }
 }
 
 impl std::fmt::Debug for Column {
@@ -103,7 +101,7 @@ pub const COLUMNS: &[Column] = &[
     row(atoms::UID, Tier::Owner, Kind::Number, Source::Uid),
     row(atoms::GID, Tier::Owner, Kind::Number, Source::Gid),
     row(atoms::COMM, Tier::Stat, Kind::Bytes, Source::Stat(|s| Value::Bytes(s.comm))),
-    row(atoms::STATE, Tier::Stat, Kind::State, Source::Stat(|s| Value::State(s.state))),
+    row(atoms::STATE, Tier::Stat, Kind::Word(STATE_WORDS), Source::Stat(|s| Value::State(s.state))),
     stat!(PPID, unsigned ppid),
     stat!(PGRP, signed pgrp),
     stat!(SESSION, signed session),
@@ -178,6 +176,51 @@ pub const COLUMNS: &[Column] = &[
     row(atoms::ENVIRON, Tier::Environ, Kind::Compound, Source::Environ),
 ];
 
+/// Columns that count bytes.
+const BYTES: &[Atom] = &[
+    atoms::VSIZE,
+    atoms::RSS,
+    atoms::VM_PEAK,
+    atoms::VM_HWM,
+    atoms::VM_LCK,
+    atoms::VM_PIN,
+    atoms::VM_DATA,
+    atoms::VM_STK,
+    atoms::VM_EXE,
+    atoms::VM_LIB,
+    atoms::VM_PTE,
+    atoms::VM_SWAP,
+    atoms::RSS_ANON,
+    atoms::RSS_FILE,
+    atoms::RSS_SHMEM,
+    atoms::RCHAR,
+    atoms::WCHAR,
+    atoms::READ_BYTES,
+    atoms::WRITE_BYTES,
+    atoms::CANCELLED_WRITE_BYTES,
+];
+
+/// Columns that count clock ticks.
+const TICKS: &[Atom] = &[
+    atoms::UTIME,
+    atoms::STIME,
+    atoms::CUTIME,
+    atoms::CSTIME,
+    atoms::STARTTIME,
+    atoms::BLKIO_TICKS,
+    atoms::GUEST_TIME,
+];
+
+/// What a column counts.
+#[must_use]
+pub fn unit(column: &Column) -> Unit {
+    match column.name {
+        name if BYTES.contains(&name) => Unit::Bytes,
+        name if TICKS.contains(&name) => Unit::Ticks,
+        _ => Unit::None,
+    }
+}
+
 /// What `processes` answers unless it is told.
 pub const DEFAULT: &[Atom] = &[
     atoms::PID,
@@ -191,6 +234,9 @@ pub const DEFAULT: &[Atom] = &[
     atoms::STARTTIME,
     atoms::CMDLINE,
 ];
+
+/// What tells processes apart: numbers are used again.
+pub const KEY: &[Atom] = &[atoms::PID, atoms::STARTTIME];
 
 /// The column of that name.
 #[must_use]
@@ -216,6 +262,9 @@ mod tests {
             assert_eq!(named(column.name.name()).unwrap().name, column.name);
         }
         assert!(named("no_such_column").is_none());
+        assert!(
+            BYTES.iter().chain(TICKS).all(|name| named(name.name()).is_some_and(|c| c.kind == Kind::Number))
+        );
         assert!(DEFAULT.iter().all(|name| named(name.name()).is_some()));
     }
 

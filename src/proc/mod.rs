@@ -5,11 +5,12 @@
 pub mod action;
 pub mod args;
 pub mod columns;
-pub mod condition;
-pub mod guard;
+pub mod each;
 pub mod hidden;
 pub mod ops;
 pub mod parse;
+pub mod rates;
 pub mod reader;
 pub mod scan;
+pub mod tables;
 pub mod value;

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use nix::errno::Errno;
 
 use crate::ids::Pid;
-use crate::limits::{SMALL_FILE_MAX, STAT_MAX, STATUS_MAX, STATUS_USUAL};
+use crate::limits::{ENVIRON_MAX, SMALL_FILE_MAX, STAT_MAX, STATUS_MAX, STATUS_USUAL};
 use crate::proc::action::{Tier, Tiers};
 use crate::proc::columns::{Column, Source};
 use crate::proc::parse::io::Io;
 use crate::proc::parse::limits::ProcessLimits;
 use crate::proc::parse::stat::Stat;
 use crate::proc::parse::status::{Status, StatusField};
-use crate::proc::parse::{cmdline, io, limits, stat};
+use crate::proc::parse::{cmdline, environ, io, limits, stat};
 use crate::proc::value::Value;
 use crate::sys::{fd, process};
 
@@ -189,7 +189,12 @@ impl Reader {
         }
         let open = fd::open_read(dir, name)?;
         // The NUL that ends the last argument is not a part of the cell.
-        let kept = if tier == Tier::Cmdline { max.saturating_add(1) } else { max };
+        let kept = match tier {
+            Tier::Cmdline => max.saturating_add(1),
+            // What is not shown of it takes no room in the cell.
+            Tier::Environ => ENVIRON_MAX,
+            _ => max,
+        };
         // One byte more than is kept says whether there was more.
         let most = kept.saturating_add(1);
         file.bytes.resize(if tier == Tier::Status { STATUS_USUAL } else { most }, 0);
@@ -197,6 +202,10 @@ impl Reader {
         if length == file.bytes.len() && length < most {
             file.bytes.resize(most, 0);
             length = fd::read_on(&open, &mut file.bytes, length)?;
+        }
+        if tier == Tier::Environ {
+            let bytes = file.bytes.get(..length.min(kept)).unwrap_or_default();
+            return Ok(environ::part(bytes, &self.shown, length > kept, max));
         }
         let ended = file.bytes.get(max).is_none_or(|byte| *byte == 0);
         let cut = length > kept || (length > max && !ended);
@@ -305,7 +314,7 @@ pub struct Process {
 }
 
 /// `PID/name`, or `PID` alone, on the stack.
-struct Path {
+pub(super) struct Path {
     bytes: [u8; Self::ROOM],
 }
 
@@ -313,7 +322,7 @@ impl Path {
     /// A pid of seven digits, a slash, the longest file name, NUL.
     const ROOM: usize = 24;
 
-    fn of(pid: Pid, name: &CStr) -> Self {
+    pub(super) fn of(pid: Pid, name: &CStr) -> Self {
         let mut bytes = [0; Self::ROOM];
         let mut digits = [0; 10];
         let mut n = pid.get();
@@ -332,7 +341,7 @@ impl Path {
         Self { bytes }
     }
 
-    fn as_c_str(&self) -> &CStr {
+    pub(super) fn as_c_str(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
     }
 }

@@ -1,46 +1,34 @@
-//! Reading processes on a permit: one at once, or the table in slices that pause between rows.
+//! Reading processes: one at once, on a permit, or the table in slices that pause between rows.
 #![forbid(unsafe_code)]
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Instant;
 
 use nix::errno::Errno;
 
+use crate::error::RequestError;
 use crate::ids::Pid;
 use crate::limits::ROW_BYTES_MAX;
 use crate::policy::permit::Permit;
 use crate::proc::action::{ReadProcesses, Tier, Tiers};
 use crate::proc::args::{ProcessArgs, ProcessesArgs};
-use crate::proc::columns::{Column, Kind};
+use crate::proc::columns::Column;
 use crate::proc::reader::{Reader, Record, Vanished};
 use crate::proc::value::Value;
-use crate::sys::capset::{self, Raised};
-use crate::sys::fd;
 use crate::sys::piddir::PidDir;
+use crate::sys::{capset, fd};
+use crate::table::{Context, Kind, Rows, Tally};
+use crate::wire::atoms::{self, Atom};
 use crate::wire::chunk::{Chunk, Slice};
 use crate::wire::write::Writer;
-
-/// What a scan has met so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Rows that met the conditions.
-    pub rows: u64,
-    /// Processes that ended while they were read.
-    pub vanished: u64,
-    /// Cells that the kernel denied.
-    pub denied: u64,
-    /// Cells that were cut.
-    pub cut: u64,
-    /// `limit` ended the scan.
-    pub truncated: bool,
-}
 
 /// A scan of the process table. It holds a descriptor and buffers only while it is open: one that has to wait can be
 /// parked, and goes on behind the last pid that it has read.
 #[derive(Debug)]
 pub struct Scan {
-    permit: Permit<ReadProcesses>,
     args: ProcessesArgs,
+    tiers: Tiers,
     tally: Tally,
     /// The last pid that was read, whether or not it made a row.
     last: Option<Pid>,
@@ -87,37 +75,13 @@ impl Pids {
 
 impl Scan {
     /// A scan that has not begun.
-    pub fn new(permit: Permit<ReadProcesses>, args: ProcessesArgs) -> Self {
-        Self { permit, args, tally: Tally::default(), last: None, open: None }
-    }
-
-    /// What was asked.
     #[must_use]
-    pub fn args(&self) -> &ProcessesArgs {
-        &self.args
+    pub fn new(args: ProcessesArgs) -> Self {
+        let tiers = args.action().tiers();
+        Self { args, tiers, tally: Tally::default(), last: None, open: None }
     }
 
-    /// What it has met so far.
-    #[must_use]
-    pub fn tally(&self) -> Tally {
-        self.tally
-    }
-
-    /// Whether it holds a descriptor and buffers.
-    #[must_use]
-    pub fn is_open(&self) -> bool {
-        self.open.is_some()
-    }
-
-    /// Gives back what it holds. A row that waits for the next chunk will be read again.
-    pub fn park(&mut self) {
-        if let Some(Open { carried: Some(carried), .. }) = self.open.take() {
-            self.last = carried.last_before;
-            self.tally = carried.tally_before;
-        }
-    }
-
-    fn reopen(&self) -> Result<Open, Errno> {
+    fn reopen(&self, shown: Arc<[Vec<u8>]>) -> Result<Open, Errno> {
         let mut pids = match &self.args.pids {
             None => Pids::Listing(PidDir::open()?),
             Some(named) => {
@@ -128,26 +92,7 @@ impl Scan {
         if let (Pids::Listing(dir), Some(last)) = (&mut pids, self.last) {
             dir.skip_to(last);
         }
-        Ok(Open {
-            pids,
-            reader: Reader::new(self.args.cell_max, self.permit.action().shown()),
-            carried: None,
-        })
-    }
-
-    /// Adds rows to `chunk` until it is full, the table ends, or it is `until`.
-    pub fn slice(&mut self, chunk: &mut Chunk, until: Instant) -> Result<Slice, Errno> {
-        let _raised = raise(&self.permit)?;
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => self.reopen()?,
-        };
-        if let Some(carried) = open.carried.take() {
-            chunk.push(|w| w.raw(&carried.row));
-        }
-        let result = self.fill(&mut open, chunk, until);
-        self.open = Some(open);
-        result
+        Ok(Open { pids, reader: Reader::new(self.args.cell_max, shown), carried: None })
     }
 
     fn fill(&mut self, open: &mut Open, chunk: &mut Chunk, until: Instant) -> Result<Slice, Errno> {
@@ -155,7 +100,7 @@ impl Scan {
             if chunk.is_full() {
                 return Ok(Slice::Full);
             }
-            if self.args.limit.is_some_and(|limit| self.tally.rows >= limit) {
+            if self.tally.rows >= self.args.limit {
                 self.tally.truncated = true;
                 return Ok(Slice::End);
             }
@@ -179,9 +124,9 @@ impl Scan {
 
     /// Reads one process and writes its row, if it meets the conditions.
     fn row(&mut self, open: &mut Open, pid: Pid, chunk: &mut Chunk) -> Result<bool, Vanished> {
-        let Self { permit, args, tally, .. } = self;
+        let Self { args, tiers, tally, .. } = self;
         let Open { pids, reader, .. } = open;
-        let (proc, tiers) = (pids.proc(), permit.action().tiers());
+        let (proc, tiers) = (pids.proc(), *tiers);
         let opened = reader.open(proc, pid, tiers);
         if opened.is_err() && matches!(pids, Pids::Named { .. }) {
             // A pid that the client named need not be a process at all.
@@ -209,6 +154,61 @@ impl Scan {
         }
         write_row(&record, args, chunk, tally);
         Ok(true)
+    }
+}
+
+impl Rows for Scan {
+    fn columns(&self) -> Vec<Atom> {
+        self.args.columns.iter().map(|column| column.name).collect()
+    }
+
+    fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    fn source(&self) -> Atom {
+        atoms::PROCFS
+    }
+
+    fn wants(&self, column: Atom) -> bool {
+        let conditions = self.args.conditions.iter().map(|(column, _)| column);
+        self.args.columns.iter().chain(conditions).any(|c| c.name == column)
+    }
+
+    fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Gives back what it holds. A row that waits for the next chunk will be read again.
+    fn park(&mut self) {
+        if let Some(Open { carried: Some(carried), .. }) = self.open.take() {
+            self.last = carried.last_before;
+            self.tally = carried.tally_before;
+        }
+    }
+
+    fn again(&mut self) {
+        (self.open, self.last, self.tally) = (None, None, Tally::default());
+    }
+
+    fn slice(
+        &mut self,
+        context: &mut Context<'_>,
+        chunk: &mut Chunk,
+        until: Instant,
+    ) -> Result<Slice, RequestError> {
+        let failed = |e: Errno| RequestError::Posix(e as i32, "reading /proc");
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.reopen(context.shown()).map_err(failed)?,
+        };
+        if let Some(carried) = open.carried.take() {
+            chunk.push(|w| w.raw(&carried.row));
+        }
+        let result = self.fill(&mut open, chunk, until).map_err(failed);
+        // A question that is asked again later holds nothing until then.
+        self.open = Some(open).filter(|_| !matches!(result, Ok(Slice::End)));
+        result
     }
 }
 
@@ -245,17 +245,13 @@ fn cell<'r>(record: &'r Record<'_>, column: &Column, long: bool) -> Value<'r> {
     if long || column.kind != Kind::Compound { record.value(column) } else { Value::Denied(libc::EMSGSIZE) }
 }
 
-fn raise(permit: &Permit<ReadProcesses>) -> Result<Option<Raised>, Errno> {
-    capset::raise(permit.capabilities())
-}
-
 /// Reads one process and writes a map from item to cell. `Ok(None)`: there is no such process.
 pub fn process(
     permit: Permit<ReadProcesses>,
     args: &ProcessArgs,
     w: &mut Writer,
 ) -> Result<Option<()>, Errno> {
-    let _raised = raise(&permit)?;
+    let _raised = capset::raise(permit.capabilities())?;
     let proc = fd::open_directory(c"/proc")?;
     let mut reader = Reader::new(args.cell_max, permit.action().shown());
     let tiers = permit.action().tiers();

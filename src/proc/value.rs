@@ -1,11 +1,14 @@
 //! The value of one cell, whatever file it came from: what conditions compare and what goes on the wire.
 #![forbid(unsafe_code)]
 
+use std::net::IpAddr;
+
 use crate::proc::parse::environ::Variable;
 use crate::proc::parse::limits::{Bound, LimitName, ProcessLimits};
 use crate::proc::parse::state::State;
 use crate::proc::parse::status::Status;
 use crate::proc::parse::{cmdline, environ};
+use crate::table::Cell;
 use crate::wire::atoms::{self, Atom};
 use crate::wire::write::Writer;
 
@@ -46,6 +49,28 @@ pub enum Value<'a> {
     Undefined,
     /// The kernel refused; its errno.
     Denied(i32),
+}
+
+impl Cell for Value<'_> {
+    fn number(&self) -> Option<i128> {
+        match self {
+            Self::Unsigned(n) => Some(i128::from(*n)),
+            Self::Signed(n) => Some(i128::from(*n)),
+            _ => None,
+        }
+    }
+
+    fn bytes(&self) -> Option<&[u8]> {
+        if let Self::Bytes(bytes) = self { Some(bytes) } else { None }
+    }
+
+    fn word(&self) -> Option<Atom> {
+        if let Self::State(state) = self { Some(state_atom(*state)) } else { None }
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        None
+    }
 }
 
 impl Value<'_> {
@@ -142,7 +167,9 @@ fn write_limits(limits: &ProcessLimits, w: &mut Writer) {
     }
 }
 
-fn limit_atom(name: LimitName) -> Atom {
+/// The atom of a limit.
+#[must_use]
+pub fn limit_atom(name: LimitName) -> Atom {
     match name {
         LimitName::CpuTime => atoms::CPU_TIME,
         LimitName::FileSize => atoms::FILE_SIZE,
@@ -163,26 +190,33 @@ fn limit_atom(name: LimitName) -> Atom {
     }
 }
 
-/// Every state with its atom, for both directions.
-const STATES: &[(State, Atom)] = &[
-    (State::Running, atoms::RUNNING),
-    (State::Sleeping, atoms::SLEEPING),
-    (State::DiskSleep, atoms::DISK_SLEEP),
-    (State::Stopped, atoms::STOPPED),
-    (State::TracingStop, atoms::TRACING_STOP),
-    (State::Zombie, atoms::ZOMBIE),
-    (State::Dead, atoms::DEAD),
-    (State::Idle, atoms::IDLE),
-    (State::Parked, atoms::PARKED),
-    (State::Unknown, atoms::UNKNOWN),
+/// The atoms of states.
+pub const STATE_WORDS: &[Atom] = &[
+    atoms::RUNNING,
+    atoms::SLEEPING,
+    atoms::DISK_SLEEP,
+    atoms::STOPPED,
+    atoms::TRACING_STOP,
+    atoms::ZOMBIE,
+    atoms::DEAD,
+    atoms::IDLE,
+    atoms::PARKED,
+    atoms::UNKNOWN,
 ];
 
-fn state_atom(state: State) -> Atom {
-    STATES.iter().find(|(s, _)| *s == state).map_or(atoms::UNKNOWN, |(_, atom)| *atom)
-}
-
-/// The state of that name.
+/// The atom of a state.
 #[must_use]
-pub fn state_named(name: &str) -> Option<State> {
-    STATES.iter().find(|(_, atom)| atom.name() == name).map(|(state, _)| *state)
+pub fn state_atom(state: State) -> Atom {
+    match state {
+        State::Running => atoms::RUNNING,
+        State::Sleeping => atoms::SLEEPING,
+        State::DiskSleep => atoms::DISK_SLEEP,
+        State::Stopped => atoms::STOPPED,
+        State::TracingStop => atoms::TRACING_STOP,
+        State::Zombie => atoms::ZOMBIE,
+        State::Dead => atoms::DEAD,
+        State::Idle => atoms::IDLE,
+        State::Parked => atoms::PARKED,
+        State::Unknown => atoms::UNKNOWN,
+    }
 }

@@ -22,7 +22,7 @@ pub struct Hello<'a> {
     pub held: Capabilities,
     /// Capabilities that the policy would grant and that it lacks.
     pub missing: Capabilities,
-    /// Measures in force that not every kernel has.
+    /// Measures in force that not every kernel has, and `hidepid`.
     pub features: &'a [&'static str],
     /// What is wrong with the installation.
     pub findings: &'a [Refusal],

@@ -5,3 +5,4 @@ pub mod hello;
 pub mod ops;
 pub mod reply;
 pub mod request;
+pub mod tables;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use crate::op::{Op, OpRow, Role};
-use crate::{file, icmp, nft, proc, sysctl};
+use crate::{file, icmp, nft, proc, sysctl, table};
 
 /// Operations about the port, in every role.
 const PORT: &[OpRow] = &[
@@ -24,8 +24,15 @@ const PORT: &[OpRow] = &[
     },
 ];
 
-const TABLE: &[&[OpRow]] =
-    &[PORT, proc::ops::ROWS, file::ops::ROWS, icmp::ops::ROWS, nft::ops::ROWS, sysctl::ops::ROWS];
+const TABLE: &[&[OpRow]] = &[
+    PORT,
+    table::ops::ROWS,
+    proc::ops::ROWS,
+    file::ops::ROWS,
+    icmp::ops::ROWS,
+    nft::ops::ROWS,
+    sysctl::ops::ROWS,
+];
 
 /// The rows that a role answers.
 pub fn of(role: Role) -> impl Iterator<Item = &'static OpRow> {

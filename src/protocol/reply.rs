@@ -71,7 +71,8 @@ fn head(w: &mut Writer, tag: Atom, id: RequestId, arity: usize) {
     w.uint(id.get());
 }
 
-fn write_error(w: &mut Writer, id: RequestId, error: &RequestError) {
+/// The error of a request, as one term.
+pub fn write_error(w: &mut Writer, id: RequestId, error: &RequestError) {
     match error {
         RequestError::Timeout => w.atom(atoms::TIMEOUT),
         RequestError::Overloaded => w.atom(atoms::OVERLOADED),
@@ -168,6 +169,10 @@ fn write_why(w: &mut Writer, why: &Why) {
             tagged(w, atoms::EXPECTED, 2);
             word_or_text(w, what);
         }
+        Why::OneOf(words) => {
+            tagged(w, atoms::EXPECTED, 2);
+            w.binary(words.as_bytes());
+        }
         Why::Range(min, max) => {
             tagged(w, atoms::RANGE, 3);
             w.uint(*min);
@@ -190,6 +195,7 @@ fn write_why(w: &mut Writer, why: &Why) {
             w.binary(name);
         }
         Why::ListedOnly => w.atom(atoms::LISTED_ONLY),
+        Why::NotSampled => w.atom(atoms::NOT_SAMPLED),
         Why::Unsupported(what) => {
             tagged(w, atoms::UNSUPPORTED, 2);
             word_or_text(w, what);

@@ -2,11 +2,12 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, FcntlArg, OFlag, fcntl, openat, readlinkat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, fcntl, openat, readlinkat};
+use nix::sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, getsockname, getsockopt, sockopt};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstatat};
 
 /// Standard input.
 pub fn stdin() -> BorrowedFd<'static> {
@@ -22,7 +23,30 @@ pub fn stdout() -> BorrowedFd<'static> {
 
 /// Whether frames can be carried over the descriptor: a file or a terminal cannot be a BEAM's end.
 pub fn is_pipe_or_socket(fd: BorrowedFd<'_>) -> bool {
-    fstat(fd).is_ok_and(|st| [SFlag::S_IFIFO, SFlag::S_IFSOCK].contains(&kind(&st)))
+    stat(fd).is_ok_and(|st| [SFlag::S_IFIFO, SFlag::S_IFSOCK].contains(&kind(&st)))
+}
+
+/// Who is at the other end of a descriptor that carries frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Whoever holds the pipe: a descriptor that was inherited.
+    Holder,
+    /// The user who connected, or made the pair.
+    User(u32),
+    /// Somebody in a network.
+    Stranger,
+}
+
+/// Who that is. The kernel noted it when the socket was connected (`SO_PEERCRED`, unix(7)).
+pub fn peer(fd: BorrowedFd<'_>) -> Result<Peer, Errno> {
+    if kind(&stat(fd)?) != SFlag::S_IFSOCK {
+        return Ok(Peer::Holder);
+    }
+    let address: SockaddrStorage = getsockname(fd.as_raw_fd())?;
+    if address.family() != Some(AddressFamily::Unix) {
+        return Ok(Peer::Stranger);
+    }
+    getsockopt(&fd, sockopt::PeerCredentials).map(|credentials| Peer::User(credentials.uid()))
 }
 
 /// The file type bits.
@@ -43,6 +67,12 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
     fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map(drop)
 }
 
+/// Makes reads and writes wait.
+pub fn set_blocking(fd: BorrowedFd<'_>) -> Result<(), Errno> {
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK)).map(drop)
+}
+
 /// Asks for a larger pipe; a large answer then takes fewer wake-ups. Sockets, and users over their quota of pipe
 /// memory, stay as they are.
 pub fn grow_pipe(fd: BorrowedFd<'_>, bytes: i32) {
@@ -54,11 +84,28 @@ pub fn open_read(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     openat(dir, name, OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW, Mode::empty())
 }
 
+/// Opens a file by its whole name for reading: one that only the kernel can have put there. Never a final symbolic link.
+pub fn open_file(path: &CStr) -> Result<OwnedFd, Errno> {
+    // Who has put a FIFO in its place shall not be waited for; a regular file does not know the flag.
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    openat(AT_FDCWD, path, flags, Mode::empty())
+}
+
 /// Opens a directory below `dir` as a mere reference: everything looked up through it is of that one directory. A
 /// symbolic link in its place is an error, unless `follow`.
 pub fn open_directory_path(dir: BorrowedFd<'_>, name: &CStr, follow: bool) -> Result<OwnedFd, Errno> {
     let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     openat(dir, name, if follow { flags } else { flags | OFlag::O_NOFOLLOW }, Mode::empty())
+}
+
+/// Opens a directory below `dir` for listing; never a symbolic link.
+pub fn open_listing(dir: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
+    openat(
+        dir,
+        name,
+        OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW,
+        Mode::empty(),
+    )
 }
 
 /// Opens whatever stands there for reading, without waiting for it: a FIFO has no writer, a terminal no carrier. What it
@@ -90,9 +137,23 @@ pub fn open_path(path: &CStr) -> Result<OwnedFd, Errno> {
     nix::fcntl::open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
 }
 
-/// Metadata of what the descriptor refers to.
+/// Metadata of what the descriptor refers to. By this system call whatever the C library has for `fstat`: since 2.39 glibc takes another one,
+/// and a program that was linked with it died of its own table.
 pub fn stat(fd: BorrowedFd<'_>) -> Result<FileStat, Errno> {
-    fstat(fd)
+    let mut status = std::mem::MaybeUninit::<FileStat>::uninit();
+    // SAFETY: the path is empty and ends with a zero byte; the kernel writes one `stat`, which is that of the library on 64 bits.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_newfstatat,
+            fd.as_raw_fd(),
+            c"".as_ptr(),
+            status.as_mut_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    Errno::result(done)?;
+    // SAFETY: the call has succeeded.
+    Ok(unsafe { status.assume_init() })
 }
 
 /// Metadata of `name` below `dir`, of the link itself where it is one.
@@ -121,6 +182,16 @@ pub fn read_on(fd: &OwnedFd, buffer: &mut [u8], mut filled: usize) -> Result<usi
         }
     }
     Ok(filled)
+}
+
+/// Reads a file of the kernel's from its beginning again, as much as one call gives: it is made anew then.
+pub fn read_again(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize, Errno> {
+    loop {
+        match nix::sys::uio::pread(fd, buffer, 0) {
+            Err(Errno::EINTR) => {}
+            other => return other,
+        }
+    }
 }
 
 /// Readers of `/proc` that stop early stop at a page; any other short read is the end of the file.

@@ -1,12 +1,13 @@
-//! Sockets to netfilter. Requests and events have one each, with a number of its own among the descriptors, so that seccomp
-//! can allow sending on the one and nothing on the other. Nothing here waits but [`Socket::wait`].
+//! Sockets to parts of the kernel: netfilter, where requests and events have one each, and what tells of sockets and of
+//! interfaces. Each has a number of its own among the descriptors, so that seccomp can allow sending on the one and nothing on
+//! the other. Nothing here waits but [`Socket::wait`].
 //!
-//! A request takes `CAP_NET_ADMIN` in the effective set at the time it is sent. To the kernel by name (a destination
+//! A request to netfilter takes `CAP_NET_ADMIN` in the effective set at the time it is sent. To the kernel by name (a destination
 //! address), what was held when the socket was made is not asked (net/netlink/af_netlink.c, `__netlink_ns_capable`).
 //! Receiving takes none, and neither does opening, but larger buffers and groups do.
 
 use std::io::IoSliceMut;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -24,7 +25,25 @@ pub const REQUESTS: i32 = 7;
 /// The descriptor of events.
 pub const EVENTS: i32 = 8;
 
-/// `NETLINK_NETFILTER` has it; the kernel's own port, where every answer comes from.
+/// The descriptor of what takes changes back.
+pub const UNDO: i32 = 13;
+
+/// The descriptor of questions about sockets.
+pub const SOCK_DIAG: i32 = 11;
+
+/// The descriptor of questions about interfaces, addresses, routes and neighbours.
+pub const ROUTE: i32 = 12;
+
+/// The descriptor of what processes do.
+pub const PROCESS_EVENTS: i32 = 14;
+
+/// The descriptor of changes of interfaces, addresses, routes and neighbours.
+pub const NETWORK_EVENTS: i32 = 15;
+
+/// `NETLINK_GET_STRICT_CHK` (include/uapi/linux/netlink.h, since Linux 4.20), which the `libc` crate has not for every target.
+const GET_STRICT_CHK: i32 = 12;
+
+/// The kernel's own port, where every answer comes from.
 const KERNEL: u32 = 0;
 
 /// Datagrams of others that one call leaves out before it answers that there is nothing. Sending any takes
@@ -38,6 +57,53 @@ pub struct Room {
     pub receive: usize,
     /// Of the longest message to the kernel. Taken only while it is sent.
     pub send: usize,
+}
+
+/// What is asked that takes no capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// What sockets there are: `NETLINK_SOCK_DIAG`.
+    Sockets,
+    /// What interfaces, addresses, routes and neighbours there are: `NETLINK_ROUTE`.
+    Routes,
+}
+
+impl Asked {
+    /// The number of its descriptor.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::Sockets => SOCK_DIAG,
+            Self::Routes => ROUTE,
+        }
+    }
+}
+
+/// What tells of its changes, to everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells {
+    /// What processes do: `NETLINK_CONNECTOR`.
+    Processes,
+    /// Interfaces, addresses, routes and neighbours: `NETLINK_ROUTE`.
+    Network,
+}
+
+impl Tells {
+    /// The number of its descriptor.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        match self {
+            Self::Processes => PROCESS_EVENTS,
+            Self::Network => NETWORK_EVENTS,
+        }
+    }
+
+    const fn protocol(self) -> i32 {
+        match self {
+            Self::Processes => libc::NETLINK_CONNECTOR,
+            Self::Network => libc::NETLINK_ROUTE,
+        }
+    }
 }
 
 /// A datagram that came.
@@ -75,7 +141,40 @@ impl Socket {
         Ok(Self(fd))
     }
 
-    /// Gives the socket the number `number`: [`REQUESTS`] or [`EVENTS`].
+    /// Opens one for questions that everybody may ask. Its buffers are those that everybody has: a dump is given in parts, of
+    /// which the next is made when the last was taken.
+    pub fn open_public(asked: Asked) -> Result<Self, Errno> {
+        let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+        let protocol = match asked {
+            Asked::Sockets => SockProtocol::NetlinkSockDiag,
+            Asked::Routes => SockProtocol::NetlinkRoute,
+        };
+        let fd = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)?;
+        set(&fd, libc::NETLINK_CAP_ACK, 1)?;
+        if asked == Asked::Routes {
+            // Without it the kernel takes no filter, and adds what it keeps for single destinations to the routes.
+            match set(&fd, GET_STRICT_CHK, 1) {
+                Ok(()) | Err(Errno::ENOPROTOOPT) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+        Ok(Self(fd))
+    }
+
+    /// Opens one to listen to, which is in no group yet. As much can wait in it as the system allows everybody.
+    pub fn open_listener(tells: Tells, receive: usize) -> Result<Self, Errno> {
+        let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+        // SAFETY: the kernel takes three numbers and reads no memory. `nix` has no name for the connector.
+        let fd = Errno::result(unsafe { libc::socket(libc::AF_NETLINK, kind, tells.protocol()) })?;
+        // SAFETY: the kernel has just made the descriptor, and nothing else owns it.
+        let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+        setsockopt(&fd, sockopt::RcvBuf, &receive)?;
+        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0))?;
+        Ok(Self(fd))
+    }
+
+    /// Gives the socket one of the numbers above.
     pub fn pinned(self, number: i32) -> Result<Self, Errno> {
         pin(self.0, number).map(Self)
     }

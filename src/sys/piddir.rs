@@ -14,22 +14,20 @@ const BUFFER: usize = 32 * 1024;
 const RECORD_LENGTH: usize = 16;
 const NAME: usize = 19;
 
-/// An open `/proc` and where the listing stands.
+/// An open directory of the kernel's whose entries are numbers, and where its listing stands.
 #[derive(Debug)]
-pub struct PidDir {
+pub struct NumberDir {
     fd: OwnedFd,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// Pids up to this one are passed over.
-    after: Option<Pid>,
 }
 
-impl PidDir {
-    /// Opens `/proc`.
-    pub fn open() -> Result<Self, Errno> {
-        let fd = super::fd::open_directory(c"/proc")?;
-        Ok(Self { fd, buffer: vec![0; BUFFER], start: 0, end: 0, after: None })
+impl NumberDir {
+    /// The listing of a directory that was opened for it, from its beginning.
+    #[must_use]
+    pub fn of(fd: OwnedFd) -> Self {
+        Self { fd, buffer: vec![0; BUFFER], start: 0, end: 0 }
     }
 
     /// The directory, for opening what the listing named.
@@ -37,13 +35,8 @@ impl PidDir {
         self.fd.as_fd()
     }
 
-    /// Goes on behind `last`, which need not be there any more.
-    pub fn skip_to(&mut self, last: Pid) {
-        self.after = Some(last);
-    }
-
-    /// The next pid, in ascending order.
-    pub fn next_pid(&mut self) -> Result<Option<Pid>, Errno> {
+    /// The next number; other names are passed over.
+    pub fn next_number(&mut self) -> Result<Option<u32>, Errno> {
         loop {
             if self.start >= self.end {
                 self.end = self.fill()?;
@@ -60,8 +53,8 @@ impl PidDir {
             let name = record.get(NAME..length).unwrap_or_default();
             // A record of length 0 would never end; the kernel writes none.
             self.start = if length == 0 { self.end } else { self.start.saturating_add(length) };
-            if let Some(pid) = number(name).filter(|pid| Some(*pid) > self.after) {
-                return Ok(Some(pid));
+            if let Some(number) = number(name) {
+                return Ok(Some(number));
             }
         }
     }
@@ -80,16 +73,53 @@ impl PidDir {
     }
 }
 
-fn number(name: &[u8]) -> Option<Pid> {
+/// An open `/proc` and where the listing stands.
+#[derive(Debug)]
+pub struct PidDir {
+    numbers: NumberDir,
+    /// Pids up to this one are passed over.
+    after: Option<Pid>,
+}
+
+impl PidDir {
+    /// Opens `/proc`.
+    pub fn open() -> Result<Self, Errno> {
+        let fd = super::fd::open_directory(c"/proc")?;
+        Ok(Self { numbers: NumberDir::of(fd), after: None })
+    }
+
+    /// The directory, for opening what the listing named.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.numbers.fd()
+    }
+
+    /// Goes on behind `last`, which need not be there any more.
+    pub fn skip_to(&mut self, last: Pid) {
+        self.after = Some(last);
+    }
+
+    /// The next pid, in ascending order.
+    pub fn next_pid(&mut self) -> Result<Option<Pid>, Errno> {
+        while let Some(number) = self.numbers.next_number()? {
+            if let Some(pid) = Pid::new(number).filter(|pid| Some(*pid) > self.after) {
+                return Ok(Some(pid));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The digits before the first NUL. No pid has more than seven (`PID_MAX_LIMIT`), and no descriptor that is open more than nine.
+fn number(name: &[u8]) -> Option<u32> {
     let digits = name.split(|b| *b == 0).next()?;
-    if digits.is_empty() || digits.len() > 7 {
+    if digits.is_empty() || digits.len() > 9 {
         return None;
     }
     let mut n: u32 = 0;
     for d in digits {
         n = n.checked_mul(10)?.checked_add(u32::from(d.checked_sub(b'0').filter(|d| *d < 10)?))?;
     }
-    Pid::new(n)
+    Some(n)
 }
 
 #[cfg(test)]
@@ -108,10 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn takes_only_numbers_for_pids() {
-        for name in [&b"self\0"[..], b"\0", b"0\0", b"12a\0", b"99999999\0", b"4194305\0"] {
+    fn takes_only_numbers() {
+        for name in [&b"self\0"[..], b"\0", b"12a\0", b"9999999999\0", b".\0"] {
             assert_eq!(number(name), None);
         }
-        assert_eq!(number(b"4194304\0\0\0"), Pid::new(4_194_304));
+        assert_eq!(number(b"4194304\0\0\0"), Some(4_194_304));
+        assert_eq!(number(b"0\0"), Some(0));
     }
 }

@@ -63,19 +63,50 @@ pub fn dies_with_parent(how: Orphaned) -> Result<bool, Errno> {
     nix::sys::prctl::get_pdeathsig().map(|s| s == Some(how.signal()))
 }
 
-/// `SIGTERM` no longer ends this process: it waits to be read from [`termination`].
+/// Signals that ask a process to end no longer end this one: they wait to be read from [`termination`].
 pub fn hold_termination() -> Result<(), Errno> {
     nix::sys::signal::sigprocmask(SigmaskHow::SIG_BLOCK, Some(&terminating()), None)
 }
 
-/// A descriptor that becomes readable when `SIGTERM` has come; the signal must be held back. Nothing ever reads it.
+/// A descriptor that becomes readable when one of those signals has come; they must be held back. Nothing ever reads it.
 pub fn termination() -> Result<OwnedFd, Errno> {
     let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
     pin(SignalFd::with_flags(&terminating(), flags)?.into(), TERMINATION)
 }
 
+/// `SIGHUP` ends this process no longer: it waits to be read from [`hangups`].
+pub fn hold_hangups() -> Result<(), Errno> {
+    nix::sys::signal::sigprocmask(SigmaskHow::SIG_BLOCK, Some(&hangup()), None)
+}
+
+/// A descriptor that becomes readable when it has come; it must be held back. Reading does not wait.
+pub fn hangups() -> Result<OwnedFd, Errno> {
+    Ok(SignalFd::with_flags(&hangup(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?.into())
+}
+
+fn hangup() -> SigSet {
+    [Signal::SIGHUP].into_iter().collect()
+}
+
+/// All that end a process by default, say nothing about a defect of its own and can be held back (signal(7)). A terminal sends the
+/// first three, a supervisor any of them (`KillSignal=` in systemd.kill(5), `STOPSIGNAL` of a container), the kernel `SIGXCPU` some
+/// time before it kills.
 fn terminating() -> SigSet {
-    SigSet::from(Signal::SIGTERM)
+    let signals = [
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGTERM,
+        Signal::SIGUSR1,
+        Signal::SIGUSR2,
+        Signal::SIGALRM,
+        Signal::SIGVTALRM,
+        Signal::SIGPROF,
+        Signal::SIGXCPU,
+        Signal::SIGIO,
+        Signal::SIGPWR,
+    ];
+    signals.into_iter().collect()
 }
 
 /// The parent's pid.
@@ -94,9 +125,47 @@ pub fn is_there(pid: u32) -> bool {
     pid > 0 && nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), None) != Err(Errno::ESRCH)
 }
 
+/// When the process of that number began, in clock ticks after the host did; nothing where `/proc` does not show it.
+pub fn started(pid: u32) -> Option<u64> {
+    let line = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it may hold anything, parentheses too. The start is the 22nd field, the 20th behind the name.
+    let behind = line.rsplit(|b| *b == b')').next()?;
+    std::str::from_utf8(behind).ok()?.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Whether this user may execute the file.
+pub fn may_execute(path: &str) -> Result<(), Errno> {
+    let file = std::fs::metadata(path).map_err(|e| Errno::from_raw(e.raw_os_error().unwrap_or(libc::EIO)))?;
+    if !file.is_file() {
+        return Err(Errno::EACCES);
+    }
+    nix::unistd::access(path, nix::unistd::AccessFlags::X_OK)
+}
+
+/// Goes on as two processes: the pid of the new one in the old, nothing in the new.
+pub fn fork() -> Result<Option<u32>, Errno> {
+    // SAFETY: it is called while the program has one thread, so that no lock of another can be held for ever in the copy.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Parent { child } => Ok(u32::try_from(child.as_raw()).ok()),
+        nix::unistd::ForkResult::Child => Ok(None),
+    }
+}
+
+/// A hangup of whoever started it is not its end.
+pub fn ignore_hangups() -> Result<(), Errno> {
+    // SAFETY: to ignore a signal runs no code of ours in a handler.
+    unsafe { nix::sys::signal::signal(Signal::SIGHUP, SigHandler::SigIgn) }.map(drop)
+}
+
 /// The real user: whoever started it.
 pub fn uid() -> u32 {
     nix::unistd::getuid().as_raw()
+}
+
+/// Who logged in before he became somebody else, where the host keeps that (`loginuid`, proc(5)); the largest number: nobody did.
+pub fn login() -> Option<u32> {
+    let text = std::fs::read_to_string("/proc/self/loginuid").ok()?;
+    text.trim().parse().ok().filter(|uid| *uid != u32::MAX)
 }
 
 /// No exec can give this process anything.
@@ -112,7 +181,16 @@ pub fn no_new_privileges() -> Result<bool, Errno> {
 /// No memory becomes executable any more. `Ok(false)` on kernels before 6.3, which do not know it.
 pub fn forbid_executable_memory() -> Result<bool, Errno> {
     match prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN) {
-        Ok(_) => Ok(prctl(PR_GET_MDWE, 0)? == 1),
+        Ok(_) => forbids_executable_memory(),
+        Err(Errno::EINVAL) => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Whether that holds.
+pub fn forbids_executable_memory() -> Result<bool, Errno> {
+    match prctl(PR_GET_MDWE, 0) {
+        Ok(bits) => Ok(bits == 1),
         Err(Errno::EINVAL) => Ok(false),
         Err(e) => Err(e),
     }
@@ -148,6 +226,11 @@ pub fn reset_signals() -> Result<(), Errno> {
         };
         Errno::result(r)?;
     }
+    let_signals_in()
+}
+
+/// Holds no signal back any more.
+pub fn let_signals_in() -> Result<(), Errno> {
     nix::sys::signal::sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
 }
 
@@ -191,6 +274,11 @@ pub fn lower_limit(resource: Resource, value: u64) -> Result<(), Errno> {
 /// The soft limit.
 pub fn limit(resource: Resource) -> Result<u64, Errno> {
     getrlimit(resource).map(|(soft, _)| soft)
+}
+
+/// The hard limit, above which nothing here can raise it.
+pub fn hard_limit(resource: Resource) -> Result<u64, Errno> {
+    getrlimit(resource).map(|(_, hard)| hard)
 }
 
 /// Whether the effective user is root.

@@ -31,7 +31,7 @@ pub enum Unopened {
     /// A directory, a device, a FIFO or a socket.
     NotRegular,
     /// A regular file with so many hard links.
-    Links(u64),
+    Links(libc::nlink_t),
 }
 
 impl From<Errno> for Unopened {

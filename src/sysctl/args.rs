@@ -43,38 +43,10 @@ mod tests {
     use super::*;
     use crate::error::Step;
     use crate::wire::atoms;
-    use crate::wire::scan::{Bounds, validate};
-    use crate::wire::write::Writer;
-
-    fn term(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
-        let mut w = Writer::new();
-        write(&mut w);
-        w.bytes().to_vec()
-    }
+    use crate::wire::testing::{decoded, term, wrong};
 
     fn text(text: &[u8]) -> Vec<u8> {
         term(|w| w.binary(text))
-    }
-
-    /// What `decode` makes of a map of these keys and encoded values.
-    fn decoded<T>(
-        decode: impl Fn(Pairs<'_>, &At<'_>) -> Result<T, RequestError>,
-        pairs: &[(&str, Vec<u8>)],
-    ) -> Result<T, RequestError> {
-        let mut w = Writer::new();
-        let frame = w.start_frame();
-        w.map(pairs.len());
-        for (key, value) in pairs {
-            w.atom(atoms::named(key));
-            w.raw(value);
-        }
-        w.end_frame(frame);
-        let Term::Map(map) = validate(&w.bytes()[4..], &Bounds::PROC).unwrap().term() else { panic!() };
-        decode(map, &At::Top)
-    }
-
-    fn wrong(key: &'static str, why: Why) -> RequestError {
-        RequestError::BadRequest(vec![Step::Key(key)], why)
     }
 
     #[test]

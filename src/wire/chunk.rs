@@ -1,6 +1,8 @@
 //! Rows in the making: encoded one behind the other until a frame's worth of them is there.
 #![forbid(unsafe_code)]
 
+use std::time::Instant;
+
 use super::write::Writer;
 use crate::limits::{CHUNK_BYTES_MAX, CHUNK_ROWS_MAX};
 
@@ -18,6 +20,8 @@ pub struct Chunk {
 pub enum Slice {
     /// Time is up; the chunk has room.
     Paused,
+    /// There is nothing before this time, or before what it waits for has come.
+    Waiting(Instant),
     /// The chunk is full.
     Full,
     /// There are no more rows.

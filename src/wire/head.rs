@@ -1,11 +1,11 @@
 //! Reads the first part of one term: a whole scalar, or the header of a container.
 //!
-//! The scan and the walk both use this one function, so they cannot disagree about where a term ends. Layouts are
-//! those of the ERTS User's Guide, External Term Format.
+//! The scan and the walk both use this one function, so they cannot disagree about where a term ends; what only steps over a
+//! term uses [`extent`], which is held to it. Layouts are those of the ERTS User's Guide, External Term Format.
 #![forbid(unsafe_code)]
 
 use super::atoms::{self, Atom};
-use super::term::{Items, Term};
+use super::term::{Items, Term, Word};
 use crate::limits::{ATOM_BYTES_MAX, INTEGER_BYTES_MAX};
 
 /// The version byte in front of every term.
@@ -89,6 +89,47 @@ pub(super) fn head(rest: Rest<'_>) -> Result<(Head<'_>, Rest<'_>), Atom> {
         other => return container(other, rest),
     };
     Ok((Head::Leaf(term), rest))
+}
+
+/// The bytes of the atom or the binary at the front of `rest`, what comes behind it, and whether it is an atom. Nothing if it is
+/// neither. That an atom is text the scan has seen to; so it need not be done again for every key of every map.
+#[inline(always)]
+pub(super) fn word(rest: Rest<'_>) -> Option<(Word<'_>, Rest<'_>)> {
+    let (tag, rest) = rest.split_first()?;
+    let (n, rest) = match *tag {
+        SMALL_ATOM_UTF8 => length1(rest).ok()?,
+        BINARY => length4(rest).ok()?,
+        ATOM_UTF8 => length2(rest).ok()?,
+        _ => return None,
+    };
+    let (bytes, rest) = rest.split_at_checked(n)?;
+    Some((if *tag == BINARY { Word::Binary(bytes) } else { Word::Atom(bytes) }, rest))
+}
+
+/// How many bytes the head at the front of `rest` has, and how many terms follow before its term ends: the tail of a list is one
+/// of them. What [`head`] accepts it measures alike, without looking at what the bytes say.
+#[inline(always)]
+pub(super) fn extent(rest: Rest<'_>) -> Option<(usize, usize)> {
+    let (tag, rest) = rest.split_first()?;
+    let one = |rest: Rest<'_>| rest.first().map(|n| usize::from(*n));
+    let two = |rest: Rest<'_>| length2(rest).ok().map(|(n, _)| n);
+    let four = |rest: Rest<'_>| length4(rest).ok().map(|(n, _)| n);
+    Some(match *tag {
+        SMALL_ATOM_UTF8 => (2_usize.checked_add(one(rest)?)?, 0),
+        BINARY => (5_usize.checked_add(four(rest)?)?, 0),
+        SMALL_INTEGER => (2, 0),
+        MAP => (5, four(rest)?.saturating_mul(2)),
+        LIST => (5, four(rest)?.saturating_add(1)),
+        NIL => (1, 0),
+        INTEGER => (5, 0),
+        SMALL_TUPLE => (2, one(rest)?),
+        LARGE_TUPLE => (5, four(rest)?),
+        SMALL_BIG => (3_usize.checked_add(one(rest)?)?, 0),
+        LARGE_BIG => (6_usize.checked_add(four(rest)?)?, 0),
+        NEW_FLOAT => (9, 0),
+        ATOM_UTF8 | STRING => (3_usize.checked_add(two(rest)?)?, 0),
+        _ => return None,
+    })
 }
 
 #[inline(always)]

@@ -4,6 +4,7 @@
 //! Answers are made by [`mod@write`] with the [`atoms`] of a fixed vocabulary.
 #![forbid(unsafe_code)]
 
+pub mod address;
 pub mod atoms;
 pub mod chunk;
 pub mod frame;
@@ -12,4 +13,6 @@ pub mod json;
 pub mod scan;
 pub mod schema;
 pub mod term;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod write;

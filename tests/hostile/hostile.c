@@ -15,16 +15,22 @@
 #include <linux/prctl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -237,6 +243,124 @@ static int leader_exited(void)
     pthread_exit(NULL);
 }
 
+/* A file of one page that is open and mapped. */
+static int mapped(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT, 0600);
+    return fd < 0 || ftruncate(fd, 4096) || mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0) == MAP_FAILED ? -1 : 0;
+}
+
+static int put(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    return fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text) || close(fd) ? -1 : 0;
+}
+
+/* A root of its own, for which an ordinary user needs nobody: every path begins where this process says. */
+static int other_root(const char *name)
+{
+    char root[4096], ids[64];
+    snprintf(root, sizeof root, "%s/%s", dir, name);
+    snprintf(ids, sizeof ids, "%d %d 1", NOBODY, NOBODY);
+    return mkdir(root, 0700) || unshare(CLONE_NEWUSER | CLONE_NEWNS) || put("/proc/self/setgroups", "deny") ||
+           put("/proc/self/uid_map", ids) || put("/proc/self/gid_map", ids) ||
+           mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("none", root, "tmpfs", 0, NULL) ||
+           chdir(root) || syscall(SYS_pivot_root, ".", ".") || umount2(".", MNT_DETACH) || chdir("/");
+}
+
+/* The kernel calls segments of shared memory so. */
+static int root_sysv(void)
+{
+    return other_root("sysv") || mapped("/SYSVx") || mapped("/SYSVdeadbeef (deleted)") || mapped("/\xff\xfe\n");
+}
+
+/* What the kernel calls things that are no files; a mount point; files of a mount that is gone. */
+static int root_words(void)
+{
+    return other_root("words") || mapped("/socket:[1]") || mapped("/pipe:[2]") || mapped("/net:[3]") ||
+           mapped("/anon_inode:[eventfd]") || mkdir("/m\xff\nt", 0700) ||
+           mount("none", "/m\xff\nt", "tmpfs", 0, NULL) || mapped("/m\xff\nt/f") || mkdir("/gone", 0700) ||
+           mount("none", "/gone", "tmpfs", 0, NULL) || mapped("/gone/socket:[4]") || umount2("/gone", MNT_DETACH);
+}
+
+static int files_names(void)
+{
+    return chdir(dir) || mapped("is (deleted)") || mapped("was") || unlink("was") || mapped("f\xff\nf") ||
+           memfd_create("socket:[5]\n", 0) < 0;
+}
+
+/* A directory that has no name that fits stands between two that have one. */
+static int files_deep(void)
+{
+    char name[201] = {0};
+    memset(name, 'e', sizeof name - 1);
+    int failed = chdir(dir) || mapped("before");
+    for (int i = 0; i < 25 && !failed; i++)
+        failed = mkdir(name, 0700) || chdir(name);
+    return failed || open(".", O_RDONLY) < 0 || chdir(dir) || mapped("behind");
+}
+
+static int files_many(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return -1;
+    limit.rlim_cur = limit.rlim_max > 10000 ? 10000 : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit))
+        return -1;
+    while (open("/dev/null", O_RDONLY) >= 0)
+        ;
+    return errno != EMFILE;
+}
+
+/* As many mappings as a process may have, nearly: neighbours differ, so that they stay apart. */
+static int maps_many(void)
+{
+    char *memory = mmap(NULL, 60000 * 4096UL, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        return -1;
+    for (int i = 0; i < 60000; i += 2)
+        if (mprotect(memory + i * 4096UL, 4096, PROT_READ | PROT_WRITE))
+            return -1;
+    return 0;
+}
+
+static void *named_thread(void *name)
+{
+    prctl(PR_SET_NAME, name);
+    stay();
+}
+
+static int threads_names(void)
+{
+    static char *names[] = {") R 1 1", "\xff\xfe", "a\nb", ""};
+    pthread_t thread;
+    for (int i = 0; i < 4; i++)
+        if ((errno = pthread_create(&thread, NULL, named_thread, names[i])))
+            return -1;
+    return 0;
+}
+
+static int bound(int type, const char *name, size_t size)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, type, 0);
+    memcpy(address.sun_path, name, size);
+    return fd < 0 || bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + size)) ||
+           (type != SOCK_DGRAM && listen(fd, 1)) ? -1 : 0;
+}
+
+#define ABSTRACT(type, name) bound(type, name, sizeof name - 1)
+
+/* Abstract names are any bytes; each of the first two would be a row of its own in /proc/net/unix. */
+static int sockets_names(void)
+{
+    return ABSTRACT(SOCK_STREAM, "\0x\n0000000000000000: 00000002 00000000 00010000 0001 01 99999 /forged") ||
+           ABSTRACT(SOCK_DGRAM, "\0x\nNum       RefCount Protocol Flags    Type St Inode Path") ||
+           ABSTRACT(SOCK_STREAM, "\0\xff\xfe") || ABSTRACT(SOCK_STREAM, "\0a\0\0b\0") || ABSTRACT(SOCK_SEQPACKET, "\0") ||
+           chdir(dir) || ABSTRACT(SOCK_STREAM, "s\xff\ns");
+}
+
 static int groups(void)
 {
     static gid_t list[65536];
@@ -292,6 +416,14 @@ static const struct {
     {"not_dumpable", not_dumpable, NULL, 0},
     {"zombie", zombie, wait_zombie, 0},
     {"leader_exited", leader_exited, NULL, 0},
+    {"root_sysv", root_sysv, NULL, 0},
+    {"root_words", root_words, NULL, 0},
+    {"files_names", files_names, NULL, 0},
+    {"files_deep", files_deep, NULL, 0},
+    {"files_many", files_many, NULL, 0},
+    {"maps_many", maps_many, NULL, 0},
+    {"threads_names", threads_names, NULL, 0},
+    {"sockets_names", sockets_names, NULL, 0},
     {"churn", churn, NULL, 1},
 };
 

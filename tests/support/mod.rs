@@ -13,9 +13,18 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
 
 pub use eetf::Term;
+
+pub mod handshake;
+pub mod hostile;
+pub mod peer;
+pub mod waiting;
+
+#[allow(unused_imports, reason = "each test binary uses a part of it")]
+pub use waiting::{
+    PATIENCE, below, eventually, given_time, median, state, ticks, until_it_executes, until_it_sleeps, within,
+};
 
 /// The installations of tests/fixtures/make.sh and the user who may start them.
 pub struct Fixtures {
@@ -66,6 +75,17 @@ impl Fixtures {
             .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
             .current_dir("/");
         c
+    }
+
+    /// What starts a copy as a node does that runs in a test, and so as root: as the test user, who has root at the other end of his socket.
+    pub fn copy_of_a_node(&self) -> String {
+        let policy =
+            "version = 1\n[proc]\nlevel = \"basic\"\n[peers]\ndefault = \"all\"\n[socket]\nuids = [0]\n";
+        let command =
+            self.command(&["--policy", &self.policy(policy)], &[self.program("ok").to_str().unwrap()]);
+        let words = std::iter::once(command.get_program()).chain(command.get_args());
+        let words: Vec<_> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+        format!("exec {} \"$@\"", words.join(" "))
     }
 
     /// The port of the installation `name`.
@@ -139,6 +159,10 @@ impl Port {
         self.receive_frame().map(|body| Term::decode(&body[..]).unwrap())
     }
 
+    pub fn output(&self) -> &ChildStdout {
+        &self.output
+    }
+
     /// Some bytes, at most `most`, whatever they are; how many. 0 at the end.
     pub fn read_raw(&mut self, most: usize) -> usize {
         self.output.read(&mut vec![0; most]).unwrap()
@@ -199,7 +223,12 @@ impl Port {
 
     /// All rows of a request, granting credit for each chunk, and the `Meta`.
     pub fn rows(&mut self, id: u32, args: Term) -> (Vec<Vec<Term>>, Map) {
-        self.request(id, "processes", args);
+        self.rows_of(id, "processes", args)
+    }
+
+    /// The same of any operation that answers rows.
+    pub fn rows_of(&mut self, id: u32, op: &str, args: Term) -> (Vec<Vec<Term>>, Map) {
+        self.request(id, op, args);
         let mut rows = Vec::new();
         loop {
             let term = self.receive().expect("a chunk");
@@ -361,14 +390,4 @@ pub fn status(pid: u32, key: &str) -> String {
         .find_map(|l| l.strip_prefix(key)?.strip_prefix(':'))
         .unwrap_or_else(|| panic!("no {key}"));
     line.trim().to_owned()
-}
-
-/// Waits until `condition` holds, for readiness that nothing announces.
-pub fn eventually(what: &str, limit: Duration, condition: impl Fn() -> bool) -> Duration {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    start.elapsed()
 }

@@ -189,6 +189,10 @@ fn what_the_route_says_is_an_error_at_once() {
 fn errors_that_come_back_end_their_own_request_and_no_other() {
     let rejects = nft("ip daddr 127.0.0.8 reject with icmp type host-unreachable");
     let mut setup = rejects.to_vec();
+    // The kernel sends so many errors in a second, to whomever (ip(7), `icmp_msgs_per_sec`); what it keeps back no program sees.
+    setup.push("sysctl -q -w net.ipv4.icmp_msgs_per_sec=100000 net.ipv4.icmp_msgs_burst=10000".to_owned());
+    // And to one host in IPv6.
+    setup.push("sysctl -q -w net.ipv6.icmp.ratelimit=0".to_owned());
     setup.push("nft add rule inet t i ip daddr 127.0.0.7 reject with icmp type port-unreachable".to_owned());
     setup.push("ip addr add fd07::7/128 dev lo nodad".to_owned());
     // Only requests: they come from fd07::7 too, and so the errors go there.

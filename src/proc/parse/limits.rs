@@ -4,7 +4,7 @@
 //! the crate allocates and may panic, hence the guard.
 #![forbid(unsafe_code)]
 
-use crate::proc::guard::guarded;
+use crate::sys::guard::guarded;
 use procfs::FromBufRead;
 use procfs::process::{Limit, LimitValue, Limits};
 
@@ -141,7 +141,7 @@ Max realtime timeout      18446744073709551614 unlimited            us
         // It subtracts 3 from the number of words.
         assert_eq!(parse(b"one\n"), None);
         assert_eq!(parse(b"\n"), None);
-        assert!(!crate::proc::guard::active());
+        assert!(!crate::sys::guard::active());
     }
 
     proptest! {

@@ -4,10 +4,13 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+pub mod cgroup;
 pub mod cmdline;
 pub mod environ;
+pub mod fdinfo;
 pub mod io;
 pub mod limits;
+pub mod smaps;
 pub mod stat;
 pub mod state;
 pub mod status;

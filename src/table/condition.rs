@@ -2,11 +2,14 @@
 //! meets none, since nothing is known about it.
 #![forbid(unsafe_code)]
 
+use std::net::IpAddr;
+
+use super::cell::Cell;
+use super::column::{Described, Kind};
 use crate::error::{RequestError, Why};
 use crate::limits::ANY_OF_MAX;
-use crate::proc::columns::{Column, Kind};
-use crate::proc::parse::state::State;
-use crate::proc::value::{Value, state_named};
+use crate::wire::address;
+use crate::wire::atoms::Atom;
 use crate::wire::schema::{At, atom, binary, list};
 use crate::wire::term::{Items, Term};
 
@@ -26,31 +29,33 @@ pub enum Condition {
 pub enum Want {
     /// A number.
     Number(i128),
-    /// A state.
-    State(State),
+    /// A word.
+    Word(Atom),
     /// Bytes.
     Bytes(Vec<u8>),
+    /// An address.
+    Address(IpAddr),
 }
 
 impl Condition {
     /// Reads a condition on `column`; `budget` is how many values the request may still name.
-    pub fn decode(
+    pub fn decode<C: Described>(
         term: Term<'_>,
-        column: &Column,
+        column: &C,
         at: &At<'_>,
         budget: &mut usize,
     ) -> Result<Self, RequestError> {
+        let kind = column.kind();
         match term {
-            _ if column.kind == Kind::Compound => Err(at.error(Why::NotComparable(column.name.name()))),
+            _ if kind == Kind::Compound => Err(at.error(Why::NotComparable(column.name().name()))),
             Term::List(_) => {
                 let items = list(term, at, *budget)?;
                 *budget = budget.saturating_sub(items.len());
-                let values =
-                    items.zip(1..).map(|(item, n)| Want::decode(item, column.kind, &At::Index(at, n)));
+                let values = items.zip(1..).map(|(item, n)| Want::decode(item, kind, &At::Index(at, n)));
                 Ok(Self::AnyOf(values.collect::<Result<_, _>>()?))
             }
-            Term::Tuple(items) => Self::decode_tuple(items, column.kind, at),
-            single => Ok(Self::AnyOf(vec![Want::decode(single, column.kind, at)?])),
+            Term::Tuple(items) if kind != Kind::Address => Self::decode_tuple(items, kind, at),
+            single => Ok(Self::AnyOf(vec![Want::decode(single, kind, at)?])),
         }
     }
 
@@ -76,13 +81,24 @@ impl Condition {
 
     /// Whether the cell meets it.
     #[must_use]
-    pub fn met_by(&self, cell: &Value<'_>) -> bool {
-        match (self, cell) {
-            (Self::AnyOf(wants), cell) => wants.iter().any(|w| w.is(cell)),
-            (Self::Range(min, max), cell) => number(cell).is_some_and(|n| (*min..=*max).contains(&n)),
-            (Self::Prefix(prefix), Value::Bytes(bytes)) => bytes.starts_with(prefix),
-            (Self::Prefix(_), _) => false,
+    pub fn met_by(&self, cell: &impl Cell) -> bool {
+        match self {
+            Self::AnyOf(wants) => wants.iter().any(|w| w.is(cell)),
+            Self::Range(min, max) => cell.number().is_some_and(|n| (*min..=*max).contains(&n)),
+            Self::Prefix(prefix) => cell.bytes().is_some_and(|bytes| bytes.starts_with(prefix)),
         }
+    }
+
+    /// Whether a number would meet it.
+    #[must_use]
+    pub fn allows(&self, number: u64) -> bool {
+        self.met_by(&super::cell::Value::Unsigned(number))
+    }
+
+    /// Whether a word would meet it.
+    #[must_use]
+    pub fn allows_word(&self, word: Atom) -> bool {
+        self.met_by(&super::cell::Value::Word(word))
     }
 }
 
@@ -91,30 +107,32 @@ impl Want {
         match (kind, term) {
             (Kind::Number, Term::Integer(n)) => Ok(Self::Number(n)),
             (Kind::Number, _) => Err(at.error(Why::Expected("integer"))),
-            (Kind::State, term) => {
-                let state = state_named(atom(term, at)?);
-                state.map(Self::State).ok_or_else(|| at.error(Why::Expected("state")))
+            (Kind::Word(words), term) => {
+                let word = words.iter().find(|word| matches!(term, Term::Atom(name) if word.name() == name));
+                word.copied().map(Self::Word).ok_or_else(|| at.error(Why::OneOf(choice(words))))
             }
             (Kind::Bytes, term) => Ok(Self::Bytes(binary(term, at)?.to_vec())),
+            (Kind::Address, term) => address::read(term, at).map(Self::Address),
             (Kind::Compound, _) => Err(at.error(Why::Expected("condition"))),
         }
     }
 
-    fn is(&self, cell: &Value<'_>) -> bool {
-        match (self, cell) {
-            (Self::Number(n), cell) => number(cell) == Some(*n),
-            (Self::State(want), Value::State(state)) => want == state,
-            (Self::Bytes(want), Value::Bytes(bytes)) => want == bytes,
-            _ => false,
+    fn is(&self, cell: &impl Cell) -> bool {
+        match self {
+            Self::Number(n) => cell.number() == Some(*n),
+            Self::Word(want) => cell.word() == Some(*want),
+            Self::Bytes(want) => cell.bytes() == Some(want),
+            Self::Address(want) => cell.address().is_some_and(|a| a.to_canonical() == *want),
         }
     }
 }
 
-fn number(cell: &Value<'_>) -> Option<i128> {
-    match cell {
-        Value::Unsigned(n) => Some(i128::from(*n)),
-        Value::Signed(n) => Some(i128::from(*n)),
-        _ => None,
+/// `tcp, udp or raw`.
+fn choice(words: &[Atom]) -> String {
+    let names: Vec<&str> = words.iter().map(|word| word.name()).collect();
+    match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => names.concat(),
     }
 }
 
