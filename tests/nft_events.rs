@@ -1,9 +1,8 @@
-//! Changes of the firewall as events: what the kernel tells of what nft does, in a network namespace of the test's own, and the
-//! subscription of an installed port. Without root, or without the installations, the tests are skipped.
+//! Changes of the firewall as events: what the kernel tells of what nft does, in a network namespace of the test's own, and its
+//! subscription. Without root the tests are skipped.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by them")]
 
 mod nft_support;
-mod support;
 
 use std::collections::VecDeque;
 use std::net::UdpSocket;
@@ -27,7 +26,6 @@ use portcullis::wire::json;
 use portcullis::wire::scan::{Bounds, validate};
 use portcullis::wire::write::Writer;
 use serde_json::{Value, json};
-use support::{Fixtures, Map, Port, binary, fixtures, int, map};
 
 const ADMIN: &[Capability] = &[Capability::NetAdmin];
 
@@ -350,12 +348,16 @@ fn apply(firewall: &mut Firewall, commands: Vec<Command<'_>>, how: How) -> Resul
     Ok(packets.collect())
 }
 
+fn opened() -> Link {
+    Link::on(Socket::open(transport::ROOM).unwrap())
+}
+
 #[test]
 fn a_reset_answers_what_was_and_all_or_nothing_of_it_is_done() {
     network(|| {
         nft("table inet t { counter a { packets 3 bytes 30; }; counter b { packets 5 bytes 50; }; }\n")
             .unwrap();
-        let mut firewall = Firewall::over(Link::on(Socket::open(transport::ROOM).unwrap()));
+        let mut firewall = Firewall::over(opened(), opened());
         let missing = apply(&mut firewall, reset(&["a", "no"]), NOW).unwrap_err();
         assert!(
             matches!(&missing, RequestError::Nft(2, libc::ENOENT, text) if text.ends_with(b"no such object"))
@@ -379,117 +381,4 @@ fn a_reset_answers_what_was_and_all_or_nothing_of_it_is_done() {
             matches!(&mixed, RequestError::Nft(2, libc::EINVAL, text) if text.starts_with(b"reset is done at once"))
         );
     });
-}
-
-/// The port of role net in a network of its own.
-fn port(f: &Fixtures, policy: &str) -> Port {
-    let program = f.directory.join("ok/portcullis-net");
-    let inner =
-        f.command(&["--policy", &f.policy(policy)], &[program.to_str().unwrap(), "port", "--role", "net"]);
-    let mut c = std::process::Command::new("unshare");
-    c.args(["--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]);
-    c.arg(inner.get_program()).args(inner.get_args());
-    c.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").current_dir("/");
-    Port::start(c)
-}
-
-/// nft in the network of the port.
-fn nft_beside(port: &Port, script: &str) {
-    let mut c = std::process::Command::new("nsenter");
-    let status = c.args(["-t", &port.pid().to_string(), "--net", "nft", script]).status().unwrap();
-    assert!(status.success());
-}
-
-fn topic(name: &str) -> support::Term {
-    map(&[("topic", support::atom(name))])
-}
-
-#[test]
-fn a_subscription_of_the_port_shows_others_changes_counts_what_is_lost_and_ends() {
-    let Some(f) = fixtures() else { return };
-    let mut port = port(&f, "version = 1\n[nft]\nread = true\n");
-    port.hello();
-    port.request(7, "subscribe", topic("nft"));
-    let info = Map::of(&port.ask(8, "info", map(&[])));
-    assert_eq!(support::integer(info.get("subscriptions")), 1);
-    for n in 0..70_u32 {
-        nft_beside(&port, &format!("add table inet t{n}"));
-    }
-    for n in 1..=64 {
-        let event = port.receive().unwrap();
-        let [tag, id, seq, event] = support::tuple(&event);
-        assert_eq!((support::name(tag), support::integer(id), support::integer(seq)), ("event", 7, n));
-        let event = Map::of(event);
-        assert_eq!(event.keys(), ["changes", "comm", "generation", "kind", "more", "pid"]);
-        assert_eq!(support::text(event.get("comm")), "nft");
-    }
-    // An answer shows that nothing came before it; the rest is told with the credit.
-    let info = Map::of(&port.ask(8, "info", map(&[])));
-    assert_eq!(support::integer(info.get("in_flight")), 1);
-    port.frame(&support::encode(&support::tuple_of(vec![support::atom("credit"), int(7), int(5)])));
-    let lost = port.receive().unwrap();
-    let [tag, id, count] = support::tuple(&lost);
-    assert_eq!((support::name(tag), support::integer(id), support::integer(count)), ("lost", 7, 6));
-    nft_beside(&port, "delete table inet t0");
-    let event = port.receive().unwrap();
-    assert_eq!(support::integer(support::tuple::<4>(&event)[2]), 71);
-    port.frame(&support::encode(&support::tuple_of(vec![support::atom("cancel"), int(7)])));
-    assert_eq!(port.answer().0, "error");
-    nft_beside(&port, "delete table inet t1");
-    port.request(9, "subscribe", topic("nft"));
-    nft_beside(&port, "delete table inet t2");
-    let event = port.receive().unwrap();
-    assert_eq!(support::integer(support::tuple::<4>(&event)[2]), 1);
-    assert_eq!(support::status(port.pid(), "CapEff"), "0000000000000000");
-    assert!(port.end().success());
-}
-
-#[test]
-fn a_subscription_takes_the_right_to_read() {
-    let Some(f) = fixtures() else { return };
-    let mut net = port(&f, "version = 1\n");
-    net.hello();
-    net.request(7, "subscribe", topic("nft"));
-    let (tag, _, error) = net.answer();
-    assert_eq!((tag.as_str(), support::name(&support::elements(&error)[0])), ("error", "denied_by_policy"));
-    let mut proc = f.port("ok");
-    proc.hello();
-    proc.request(7, "subscribe", topic("nft"));
-    let (tag, _, error) = proc.answer();
-    assert_eq!((tag.as_str(), support::name(&support::elements(&error)[0])), ("error", "unsupported"));
-}
-
-#[test]
-fn a_reset_through_the_port_is_judged_recorded_and_answered_with_the_values() {
-    let Some(f) = fixtures() else { return };
-    let grant = "write = [{family = \"inet\", table = \"t\", ops = [\"reset_counter\"], objects = [\"a\"]}]";
-    let mut port = port(&f, &format!("version = 1\n[nft]\nread = true\nconfirm = \"required\"\n{grant}\n"));
-    port.hello();
-    nft_beside(
-        &port,
-        "table inet t { counter a { packets 3 bytes 30; }; counter b { packets 5 bytes 50; }; }",
-    );
-    port.request(7, "subscribe", map(&[("topic", support::atom("audit"))]));
-    let counter = |name: &[u8]| {
-        let object = map(&[("family", binary(b"inet")), ("table", binary(b"t")), ("name", binary(name))]);
-        map(&[("reset", map(&[("counter", object)]))])
-    };
-    let commands = |each: Vec<support::Term>| map(&[("commands", support::list_of(each))]);
-    port.request(1, "nft_apply", commands(vec![counter(b"a")]));
-    let record = port.receive().unwrap();
-    let record = Map::of(support::tuple::<4>(&record)[3]);
-    assert_eq!(support::text(record.get("target")), "reset_counter inet t a");
-    assert_eq!(support::name(record.get("decision")), "granted");
-    let (tag, _, value) = port.answer();
-    assert_eq!(tag, "ok", "{value}");
-    let done = Map::of(&value);
-    assert_eq!(done.keys(), ["generation", "handles", "reset"]);
-    let object = Map::of(Map::of(&support::list(done.get("reset"))[0]).get("counter"));
-    assert_eq!([object.get("packets"), object.get("bytes")].map(support::integer), [3, 30]);
-    port.request(2, "nft_apply", commands(vec![counter(b"a"), counter(b"b")]));
-    let record = port.receive().unwrap();
-    let record = Map::of(support::tuple::<4>(&record)[3]);
-    assert_eq!(support::name(record.get("decision")), "denied");
-    let (tag, _, error) = port.answer();
-    assert_eq!((tag.as_str(), support::name(&support::elements(&error)[0])), ("error", "denied_by_policy"));
 }

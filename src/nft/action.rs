@@ -82,6 +82,7 @@ pub struct ApplyNft<'a> {
     commands: Vec<Command<'a>>,
     changes: Vec<ChangeNft>,
     confirmed: bool,
+    whole: bool,
 }
 
 impl<'a> ApplyNft<'a> {
@@ -97,7 +98,7 @@ impl<'a> ApplyNft<'a> {
                 changes.push(change);
             }
         }
-        Self { commands, changes, confirmed }
+        Self { commands, changes, confirmed, whole: false }
     }
 
     /// The commands of a ban, or of taking one back. Of elements only `verb` counts: what overlaps is taken out and put back in
@@ -119,6 +120,18 @@ impl<'a> ApplyNft<'a> {
     #[must_use]
     pub fn changes(&self) -> &[ChangeNft] {
         &self.changes
+    }
+
+    /// The same for whom the policy grants all of the tables that it changes.
+    #[must_use]
+    pub fn of_whole_tables(self, whole: bool) -> Self {
+        Self { whole, ..self }
+    }
+
+    /// Whether all of its tables may be changed: what others did to them can be undone then.
+    #[must_use]
+    pub fn is_of_whole_tables(&self) -> bool {
+        self.whole
     }
 
     /// Whether it takes itself back unless it is confirmed.
@@ -164,12 +177,16 @@ impl ChangeNft {
             Command::Flush(Flush::Table(table)) => vec![Self::new("flush_table", table, None)],
             Command::Flush(Flush::Chain(table, chain)) => vec![Self::new("flush_chain", table, Some(chain))],
             Command::Flush(Flush::Set(table, set)) => vec![Self::new("flush_set", table, Some(set))],
-            // Expanded into the tables that there are before it is judged; a permit for it must never be given.
+            Command::Flush(Flush::Tables(tables)) => {
+                tables.iter().map(|table| Self::new("del_table", table, None)).collect()
+            }
+            // Which tables that is has to be looked up before it is judged; a permit for it must never be given.
             Command::Flush(Flush::Ruleset(_)) => vec![no_table(Family::Inet)],
             Command::Rename(table, old, new) => {
                 vec![Self::new("rename_chain", table, Some(old)), Self::new("rename_chain", table, Some(new))]
             }
             Command::Reset(table, _, name) => vec![Self::new("reset_counter", table, Some(name))],
+            Command::Metainfo => Vec::new(),
         }
     }
 }
@@ -189,7 +206,12 @@ fn with_rule(verb: &str, rule: &Rule) -> Vec<ChangeNft> {
 
 fn creation(what: &Creation<'_>) -> Vec<ChangeNft> {
     match what {
-        Creation::Table(table) => vec![ChangeNft::new("add_table", &table.id, None)],
+        // Of a table that is there its flags are changed: `dormant` takes all of its chains out of force.
+        Creation::Table(table) => {
+            let verbs: &[&str] =
+                if table.flags == 0 { &["add_table"] } else { &["add_table", "flush_table"] };
+            verbs.iter().map(|verb| ChangeNft::new(verb, &table.id, None)).collect()
+        }
         Creation::Chain(chain) => vec![ChangeNft::new("add_chain", &chain.table, Some(&chain.name))],
         Creation::Set(set, elements) => {
             let verbs: &[&str] = if elements.is_some() { &["add_set", "add_element"] } else { &["add_set"] };

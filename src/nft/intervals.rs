@@ -1,6 +1,8 @@
 //! Intervals of keys: numbers of up to sixteen bytes, most significant first, as sets with `flags interval` order them. Pure.
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
+
 /// Bytes of the longest key that is calculated with: an IPv6 address, the name of an interface.
 pub const BYTES_MAX: usize = 16;
 
@@ -82,6 +84,42 @@ pub fn key(number: u128, length: usize) -> Option<Vec<u8>> {
     let bytes = number.to_be_bytes();
     let (zeros, key) = bytes.split_at_checked(BYTES_MAX.checked_sub(length)?)?;
     zeros.iter().all(|b| *b == 0).then(|| key.to_vec())
+}
+
+/// The intervals of a set, of which none overlaps another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ordered(BTreeMap<u128, u128>);
+
+impl FromIterator<Interval> for Ordered {
+    fn from_iter<I: IntoIterator<Item = Interval>>(each: I) -> Self {
+        Self(each.into_iter().map(|one| (one.first, one.last)).collect())
+    }
+}
+
+impl Ordered {
+    /// Those that overlap the interval or stand beside it, in order.
+    #[must_use]
+    pub fn near(&self, one: &Interval) -> Vec<Interval> {
+        let from_behind = self.0.range(..=one.last.saturating_add(1)).rev();
+        let each = from_behind.map(|(first, last)| Interval { first: *first, last: *last });
+        let mut near: Vec<Interval> = each.take_while(|old| old.touches(one)).collect();
+        near.reverse();
+        near
+    }
+
+    /// Whether all of the interval is there, be it in parts.
+    #[must_use]
+    pub fn holds(&self, one: &Interval) -> bool {
+        merged(self.near(one)).iter().any(|whole| whole.contains(one))
+    }
+
+    /// Makes a change that was worked out for it.
+    pub fn make(&mut self, change: &Change) {
+        for old in &change.delete {
+            self.0.remove(&old.first);
+        }
+        self.0.extend(change.add.iter().map(|one| (one.first, one.last)));
+    }
 }
 
 /// A change of a set.

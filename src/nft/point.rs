@@ -34,7 +34,7 @@ pub fn elements(
     let mut asked = Vec::with_capacity(items.len());
     for (n, term) in (1..).zip(*items) {
         let at = [Step::Key("what"), Step::Key("element"), Step::Key("elem"), Step::Index(n)];
-        let expr = schema::element(term, &At::Top)?;
+        let expr = schema::element(term, &At::Top).map_err(|e| e.below(&at))?;
         let member = element_of(&set, &expr).map_err(|bad| of_element(bad, &at))?;
         asked.extend(member.into_elements());
     }
@@ -55,7 +55,7 @@ fn ask(
     let of = Of { table: &table.name, set: &set.name, set_id: None };
     let mut asked = asked.into_iter().peekable();
     let mut held = Vec::new();
-    let number = kind(u8::try_from(message::GET_ELEMENT).unwrap_or(u8::MAX));
+    let number = kind(message::GET_ELEMENT);
     while asked.peek().is_some() {
         let mut unfit = None;
         let answer = get::point(link, number, table.family.number(), |buffer| {

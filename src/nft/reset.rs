@@ -64,7 +64,7 @@ fn ask(
     name: &Text,
 ) -> Result<Object, Error> {
     let family = table.family.number();
-    let answer = get::point(link, kind(u8::try_from(question).unwrap_or(u8::MAX)), family, |buffer| {
+    let answer = get::point(link, kind(question), family, |buffer| {
         named::target(&table.name, what as u32, name, buffer);
     })?;
     let found = answer.messages().find_map(|m| named::decode(family, m.body));

@@ -19,6 +19,7 @@ use crate::nft::tables::symbol;
 
 pub use flags::as_list;
 pub use names::{Loopback, Names};
+pub use number::largest_generated;
 
 /// What is wrong with a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,9 @@ pub enum BadValue {
 
 /// How much of a symbol that nobody knows is repeated.
 const SYMBOL_MAX: usize = 64;
+
+/// Saturday; days are counted from Sunday on.
+const DAY_MAX: u64 = 6;
 
 fn unknown(symbol: &[u8]) -> BadValue {
     BadValue::UnknownSymbol(symbol.get(..SYMBOL_MAX).unwrap_or(symbol).to_vec())
@@ -73,6 +77,7 @@ pub fn parse_with(names: &dyn Names, part: Part, value: &Expr) -> Result<Data, B
 fn leaf_number(names: &dyn Names, part: Part, leaf: &Expr) -> Result<u128, BadValue> {
     let max = match part.ty {
         Type::Ipv4Addr | Type::IfaceIndex => u64::from(u32::MAX),
+        Type::TimeDay => DAY_MAX,
         Type::Time | Type::TimeDate | Type::TimeHour => u64::MAX,
         _ => return any_number(names, part, leaf),
     };
@@ -160,8 +165,10 @@ pub fn format_with(names: &dyn Names, part: Part, bytes: &[u8]) -> Option<Expr> 
 
 fn format_number(names: &dyn Names, ty: Type, number: u128) -> Option<Expr> {
     let Ok(short) = u64::try_from(number) else {
-        let is_short =
-            matches!(ty, Type::Ipv4Addr | Type::IfaceIndex | Type::Time | Type::TimeDate | Type::TimeHour);
+        let is_short = matches!(
+            ty,
+            Type::Ipv4Addr | Type::IfaceIndex | Type::Time | Type::TimeDate | Type::TimeDay | Type::TimeHour
+        );
         return (!is_short).then(|| number::long(number));
     };
     Some(match ty {
@@ -174,6 +181,7 @@ fn format_number(names: &dyn Names, ty: Type, number: u128) -> Option<Expr> {
         Type::TimeDate => time::format_date(names, short),
         Type::TimeHour => time::format_hour(names, short),
         Type::IfaceIndex => format_interface(names, u32::try_from(short).ok()?),
+        Type::TimeDay if short > DAY_MAX => return None,
         Type::ClassId => number::format_handle(short),
         Type::CtState | Type::CtStatus | Type::CtEvent | Type::TcpFlag => flags::format(ty, short),
         // nft 1.1 writes the numbers of codes, and those of protocols if it is asked to (`-p`).

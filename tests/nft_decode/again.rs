@@ -6,9 +6,10 @@ use portcullis::netlink::attr::Buffer;
 use portcullis::nft::compile::{self, Compiled, Scope};
 use portcullis::nft::kernel::{self, Cmp, KExpr, Range};
 use portcullis::nft::lift::{self, Sets};
-use portcullis::nft::model::{Command, Family, RawElement, Set, Statement, set_flag};
+use portcullis::nft::model::{Command, Family, RawElement, Set, Statement, Text, set_flag};
 use portcullis::nft::object::stateful;
 use portcullis::nft::schema;
+use portcullis::nft::value::{Loopback, Names};
 use portcullis::wire::json;
 use portcullis::wire::scan::{Bounds, validate};
 use portcullis::wire::schema::At;
@@ -16,10 +17,38 @@ use serde_json::{Value, json};
 
 use crate::sets::Held;
 
-/// A table with sets.
+/// A table with sets, and the hours of whoever reads and writes it.
 pub struct Table<'h> {
     pub family: Family,
     pub held: &'h Held,
+    pub names: &'h dyn Names,
+}
+
+/// Where nftables' tests were recorded: two hours ahead of UTC.
+pub struct Recorded;
+
+impl Names for Recorded {
+    fn interface(&self, name: &[u8]) -> Option<u32> {
+        Loopback.interface(name)
+    }
+
+    fn interface_name(&self, index: u32) -> Option<Text> {
+        Loopback.interface_name(index)
+    }
+
+    fn utc_offset_s(&self) -> i32 {
+        7200
+    }
+}
+
+impl Sets for Table<'_> {
+    fn set(&self, name: &[u8]) -> Option<(&Set, &[RawElement])> {
+        Sets::set(self.held, name)
+    }
+
+    fn names(&self) -> &dyn Names {
+        self.names
+    }
 }
 
 impl Scope for Table<'_> {
@@ -30,6 +59,10 @@ impl Scope for Table<'_> {
     fn set(&self, name: &[u8]) -> Option<Set> {
         let (set, _) = Sets::set(self.held, name)?;
         (set.flags & set_flag::ANONYMOUS == 0).then(|| set.clone())
+    }
+
+    fn names(&self) -> &dyn Names {
+        self.names
     }
 }
 
@@ -113,6 +146,11 @@ pub fn compiled(statements: &[Statement], table: &Table<'_>) -> Result<Vec<Row>,
     }))
 }
 
+/// What a rule in the schema compiles to.
+pub fn of(rule: &Value, table: &Table<'_>) -> Option<Vec<Row>> {
+    compiled(&read(rule)?, table).ok()
+}
+
 /// The statements of a rule in the schema.
 fn read(statements: &Value) -> Option<Vec<Statement>> {
     let rule = json!({"family": "ip", "table": "t", "chain": "c", "expr": statements});
@@ -128,13 +166,9 @@ fn read(statements: &Value) -> Option<Vec<Statement>> {
 
 /// A rule in the schema, compiled and lifted, without a kernel between: its statements, and what it compiles to before and after.
 /// Nothing where it does not compile.
-pub fn without_kernel(
-    rule: &Value,
-    family: Family,
-    held: &Held,
-) -> Option<(Vec<Statement>, Vec<Row>, Vec<Row>)> {
-    let table = Table { family, held };
-    let Compiled { mut expressions, sets } = compile::statements(&read(rule)?, &table).ok()?;
+pub fn without_kernel(rule: &Value, table: &Table<'_>) -> Option<(Vec<Statement>, Vec<Row>, Vec<Row>)> {
+    let Table { family, held, names } = *table;
+    let Compiled { mut expressions, sets } = compile::statements(&read(rule)?, table).ok()?;
     let mut all = Held(held.0.clone());
     for expression in &mut expressions {
         if let KExpr::Lookup { set, set_id, .. } | KExpr::ObjrefMap { set, set_id, .. } = expression {
@@ -147,8 +181,8 @@ pub fn without_kernel(
             }
         }
     }
-    let lifted = lift::statements(&expressions, family, &all);
+    let lifted = lift::statements(&expressions, family, &Table { family, held: &all, names });
     let before = there(&expressions, &all);
-    let after = compiled(&lifted, &table).unwrap_or_else(|fault| vec![(fault, Vec::new())]);
+    let after = compiled(&lifted, table).unwrap_or_else(|fault| vec![(fault, Vec::new())]);
     Some((lifted, before, after))
 }

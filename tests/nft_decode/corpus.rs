@@ -1,11 +1,15 @@
 //! Every rule of the corpus that nft and the kernel take: what the kernel then holds is lifted, compared with what nft lists, and
 //! compiled again. And every rule that compiles, without nft between, since the installed nft is older than the corpus.
-//! `NFT_DECODE=1` prints the differences, `NFT_DECODE=inet-tcp` those of one file.
+//! What is listed otherwise is counted under its reason, and there is no other. `NFT_DECODE=1` prints the differences,
+//! `NFT_DECODE=inet-tcp` those of one file.
+
+use std::collections::BTreeMap;
 
 use portcullis::netlink::attr::Attrs;
 use portcullis::nft::kernel::{self, KExpr};
 use portcullis::nft::lift;
 use portcullis::nft::model::{Family, Statement};
+use portcullis::nft::value::{Loopback, Names};
 
 use crate::again;
 use crate::json::shown;
@@ -14,7 +18,7 @@ use crate::nft_support::{corpus, network, nft, raw};
 use crate::sets;
 
 /// What became of rules.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 struct Count {
     /// Taken by nft and the kernel, or compiled.
     taken: usize,
@@ -24,6 +28,21 @@ struct Count {
     opaque: usize,
     /// Of them compiled to what was there.
     again: usize,
+    /// Those that are listed otherwise, by the reason.
+    others: BTreeMap<Reason, Vec<String>>,
+}
+
+/// Why a rule is listed otherwise than nft 1.1.6 lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reason {
+    /// The installed nft makes something else of it; made here, it is listed alike.
+    Installed,
+    /// The record has the hours of another time zone; read in that zone, it is listed alike.
+    Zone,
+    /// nft leaves something out: what it lists, made again, is not what is there.
+    Lossy,
+    /// None.
+    None,
 }
 
 impl Count {
@@ -32,12 +51,30 @@ impl Count {
         self.same += other.same;
         self.opaque += other.opaque;
         self.again += other.again;
+        for (reason, rules) in other.others {
+            self.others.entry(reason).or_default().extend(rules);
+        }
+    }
+
+    fn without_reason(&self) -> usize {
+        self.others.get(&Reason::None).map_or(0, Vec::len)
+    }
+
+    fn reasons(&self) {
+        for (reason, rules) in &self.others {
+            println!("  {reason:?}: {}", rules.len());
+            let mut rows: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+            for (family, rule) in rules.iter().filter_map(|rule| rule.split_once(' ')) {
+                rows.entry(rule).or_default().push(family);
+            }
+            rows.iter().for_each(|(rule, families)| println!("    {rule} ({})", families.join(", ")));
+        }
     }
 }
 
 impl std::fmt::Display for Count {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { taken, same, opaque, again } = self;
+        let Self { taken, same, opaque, again, .. } = self;
         write!(f, "{same:4} of {taken:4} listed alike, {again:4} compile again, {opaque:3} opaque")
     }
 }
@@ -75,22 +112,44 @@ impl Place<'_> {
         kernel::decode(Attrs::new(list), &mut expressions);
         let held = sets::held(self.netlink, self.family.number(), name);
         let lifted = lift::statements(&expressions, self.family, &held);
-        let table = again::Table { family: self.family, held: &held };
+        let table = again::Table { family: self.family, held: &held, names: &Loopback };
         let after = again::compiled(&lifted, &table).unwrap_or_else(|fault| vec![(fault, Vec::new())]);
         Some((lifted, again::there(&expressions, &held), after))
     }
 
-    fn without_nft(&self, rule: &Rule) -> Option<Lifted> {
+    fn without_nft(&self, rule: &Rule, names: &dyn Names) -> Option<Lifted> {
         let held = sets::held(self.netlink, self.family.number(), &self.table.name);
-        again::without_kernel(&rule.json, self.family, &held)
+        again::without_kernel(&rule.json, &again::Table { family: self.family, held: &held, names })
+    }
+
+    /// Why a rule is listed otherwise.
+    fn reason(&self, rule: &Rule, there: &[(String, Vec<String>)]) -> Reason {
+        let alike =
+            |names| self.without_nft(rule, names).is_some_and(|(made, ..)| listed(&made) == rule.listed);
+        if alike(&Loopback) {
+            return Reason::Installed;
+        }
+        if alike(&again::Recorded) {
+            return Reason::Zone;
+        }
+        let held = sets::held(self.netlink, self.family.number(), &self.table.name);
+        let table = again::Table { family: self.family, held: &held, names: &Loopback };
+        match again::of(&rule.listed, &table) {
+            Some(made) if made != there => Reason::Lossy,
+            _ => Reason::None,
+        }
     }
 
     fn judge(&self, rule: &Rule, way: &str, lifted: Option<Lifted>) -> Count {
         let Some((statements, before, after)) = lifted else { return Count::default() };
         let opaque = statements.iter().any(|s| matches!(s, Statement::Opaque(_)));
-        let mut shown = shown(&statements);
-        stateless(&mut shown);
+        let shown = listed(&statements);
         let (same, again) = (shown == rule.listed, before == after);
+        let mut others = BTreeMap::new();
+        if !same {
+            let row = format!("{} {}: {}", self.table.family, self.file, rule.text);
+            others.insert(self.reason(rule, &before), vec![row]);
+        }
         if self.print && !(same && again) {
             println!("--- {way} {} {} | {}", self.file, self.table.family, rule.text);
             println!("  nft:  {}", rule.listed);
@@ -100,8 +159,15 @@ impl Place<'_> {
                 println!("  again: {after:?}");
             }
         }
-        Count { taken: 1, same: same.into(), opaque: opaque.into(), again: again.into() }
+        Count { taken: 1, same: same.into(), opaque: opaque.into(), again: again.into(), others }
     }
+}
+
+/// Statements as the corpus has them.
+fn listed(statements: &[Statement]) -> serde_json::Value {
+    let mut shown = shown(statements);
+    stateless(&mut shown);
+    shown
 }
 
 /// The corpus was listed without what changes as packets pass.
@@ -114,7 +180,7 @@ fn stateless(statements: &mut serde_json::Value) {
 }
 
 fn check(file: &File, print: bool) -> [Count; 2] {
-    let mut counts = [Count::default(); 2];
+    let mut counts = [Count::default(), Count::default()];
     for table in &file.tables {
         if nft(&table.setup.join("\n")).is_err() {
             // One at a time: what this nft does not know is left out.
@@ -130,7 +196,7 @@ fn check(file: &File, print: bool) -> [Count; 2] {
             let through = place.through_kernel(rule);
             counts[0].add(place.judge(rule, "kernel", through));
             if rule.bytecode_of(&table.family).is_some() {
-                counts[1].add(place.judge(rule, "compiled", place.without_nft(rule)));
+                counts[1].add(place.judge(rule, "compiled", place.without_nft(rule, &Loopback)));
             }
         }
         let _ = nft(&format!("delete table {} {}", table.family, table.name));
@@ -151,17 +217,22 @@ fn rules_are_listed_as_nft_lists_them() {
         counts
     });
     let Some(counts) = counts else { return };
-    let mut sums = [Count::default(); 2];
-    for (name, both) in &counts {
+    let mut sums = [Count::default(), Count::default()];
+    for (name, both) in counts {
         println!("{name:18} {}", both[0]);
         println!("{:18} {}", "", both[1]);
         for (sum, count) in sums.iter_mut().zip(both) {
-            sum.add(*count);
+            sum.add(count);
         }
     }
-    println!("{:18} {}\n{:18} {}", "through the kernel", sums[0], "compiled", sums[1]);
+    for (way, sum) in ["through the kernel", "compiled"].into_iter().zip(&sums) {
+        println!("{way:18} {sum}");
+        sum.reasons();
+    }
     for sum in sums {
-        assert!(sum.same * 100 >= sum.taken * 90, "listed: {sum}");
-        assert!(sum.again * 100 >= sum.taken * 95, "compiled again: {sum}");
+        assert!(sum.same * 100 >= sum.taken * 98, "listed: {sum}");
+        assert_eq!(sum.without_reason(), 0, "listed otherwise for no reason");
+        // One rule in three tables, for which the installed nft takes a register too much.
+        assert!(sum.taken - sum.again <= 3, "compiled again: {sum}");
     }
 }

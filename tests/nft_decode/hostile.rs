@@ -64,6 +64,18 @@ fn loads() -> impl Strategy<Value = KExpr<'static>> {
     ]
 }
 
+/// Looks inside of a tunnel, at anything.
+fn inside() -> impl Strategy<Value = KExpr<'static>> {
+    let tunnel = prop_oneof![4 => Just((2, 15, 8)), 2 => Just((3, 12, 4)), 1 => any::<(u32, u32, u32)>()];
+    (tunnel, 0_u32..20, loads()).prop_map(|((kind, flags, hdrsize), num, load)| KExpr::Inner {
+        num: num / 19,
+        kind,
+        flags,
+        hdrsize,
+        expr: Box::new(load),
+    })
+}
+
 fn acts() -> impl Strategy<Value = KExpr<'static>> {
     let op = prop_oneof![
         4 => Just(Cmp::Eq), 1 => Just(Cmp::Neq), 1 => Just(Cmp::Gte), 1 => Just(Cmp::Lte), 1 => Just(Cmp::Lt),
@@ -98,7 +110,7 @@ proptest! {
     /// Never fails; what is kept as it is is there and in its order, and everything else has its statement.
     #[test]
     fn any_rule_is_listed(
-        expressions in prop::collection::vec(prop_oneof![3 => loads(), 2 => acts()], 0..140),
+        expressions in prop::collection::vec(prop_oneof![3 => loads(), 2 => acts(), 1 => inside()], 0..140),
         family in prop::sample::select(Family::ALL),
     ) {
         let lifted = lift::statements(&expressions, family, &Held::default());
@@ -119,7 +131,7 @@ proptest! {
         if counted("Match") == 0 {
             prop_assert!(lifted.iter().map(at_least).sum::<usize>() <= expressions.len());
         }
-        shown(&lifted);
+        prop_assert!(!shown(&lifted).to_string().contains("\"protocol\":\"\""), "a field without a name");
     }
 }
 

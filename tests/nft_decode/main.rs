@@ -8,7 +8,9 @@ mod nft_support;
 mod again;
 mod corpus;
 mod hostile;
+mod inside;
 mod json;
+mod kept;
 mod sets;
 mod speed;
 

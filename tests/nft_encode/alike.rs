@@ -6,6 +6,7 @@ use portcullis::nft::model::Family;
 use serde_json::{Value, json};
 
 use crate::made::{self, World};
+use crate::nft_support::{network, nft, nft_text, raw};
 
 fn made(family: Family, left: &Value, op: &str, right: &Value) -> Vec<KExpr<'static>> {
     let rule = json!([{"match": {"op": op, "left": left, "right": right}}]);
@@ -33,6 +34,27 @@ fn what_is_turned_over_on_the_left_is_turned_over_on_the_right() {
     let of_state = made(Family::Inet, &state, "in", &json!("established"));
     assert_eq!(of_state.len(), 2);
     assert_eq!(of_state[1], KExpr::Cmp { sreg: 1, op: Cmp::Eq, data: bytes(&10_u32.to_ne_bytes()) });
+}
+
+/// A set whose types do not say how wide they are is listed by nft as one that nft made.
+#[test]
+fn nft_reads_what_is_looked_up_in_a_set_of_numbers() {
+    network(|| {
+        let text = "udp length . @th,160,128 { 47-63 . 0xe373135363130333131303735353203 }";
+        nft(&format!("add table inet t\nadd chain inet t c\nadd rule inet t c {text}")).unwrap();
+        let key = json!({"concat": [
+            {"payload": {"protocol": "udp", "field": "length"}},
+            {"payload": {"base": "th", "offset": 160, "len": 128}},
+        ]});
+        let element = json!({"concat": [{"range": [47, 63]}, "0xe373135363130333131303735353203"]});
+        let rule = json!([{"match": {"op": "==", "left": key, "right": {"set": [element]}}}]);
+        let netlink = raw::Netlink::open();
+        let compiled = made::compiled(&rule, &World::of(&netlink, Family::Inet, "t")).unwrap();
+        netlink.batch(&made::messages(compiled, Family::Inet, "t", "c")).unwrap();
+        let listed = nft_text("chain inet t c").unwrap();
+        let rules: Vec<&str> = listed.lines().map(str::trim).filter(|line| line.starts_with("udp")).collect();
+        assert_eq!(rules, [text, text]);
+    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use portcullis::error::{RequestError, Step};
 use portcullis::netlink::attr::Buffer;
 use portcullis::nft::compile::{self, Compiled, Fault, Scope};
 use portcullis::nft::kernel::KExpr;
@@ -47,16 +48,31 @@ impl Scope for World {
 
 /// The statements of a rule; text of the error where the schema refuses it.
 pub fn read(statements: &Value) -> Result<Vec<Statement>, String> {
+    asked(statements).map_err(|e| format!("{e:?}"))
+}
+
+/// The statements of a rule, or what the schema says of them.
+pub fn asked(statements: &Value) -> Result<Vec<Statement>, RequestError> {
     let rule = json!({"family": "ip", "table": "t", "chain": "c", "expr": statements});
     let text = json!([{"add": {"rule": rule}}]).to_string();
     let bounds = Bounds { depth: 64, ..*Bounds::of(portcullis::op::Role::Net) };
-    let frame = json::to_term(text.as_bytes(), &bounds).map_err(|e| format!("{e:?}"))?;
-    let term = validate(&frame, &bounds).map_err(|e| format!("{e:?}"))?;
-    let commands = schema::commands(term.term(), &At::Top).map_err(|e| format!("{e:?}"))?;
+    let frame = json::to_term(text.as_bytes(), &bounds).unwrap();
+    let term = validate(&frame, &bounds).unwrap();
+    let commands = schema::commands(term.term(), &At::Top)?;
     match commands.into_iter().next() {
         Some(Command::Append(rule, _)) => Ok(rule.statements),
         other => panic!("{other:?}"),
     }
+}
+
+/// A path as text.
+pub fn place(path: &[Step]) -> String {
+    let step = |step: &Step| match step {
+        Step::Key(key) => (*key).to_owned(),
+        Step::Unknown(key) => String::from_utf8_lossy(key).into_owned(),
+        Step::Index(n) => n.to_string(),
+    };
+    path.iter().map(step).collect::<Vec<_>>().join("/")
 }
 
 /// Compiles a rule.

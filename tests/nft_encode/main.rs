@@ -8,7 +8,9 @@ mod nft_support;
 
 mod again;
 mod alike;
+mod fails;
 mod held;
+mod inside;
 mod judge;
 mod made;
 mod merging;

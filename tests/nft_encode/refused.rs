@@ -1,7 +1,7 @@
 //! What is refused, and where in the statements: rules that nft refuses as well, and some that it takes for something else than
 //! what they say.
 
-use portcullis::error::{Step, Why};
+use portcullis::error::Why;
 use portcullis::nft::compile;
 use portcullis::nft::model::{
     Datum, Expr, Family, MapData, Match, Part, Relation, Set, Statement, TableRef, Type, set_flag,
@@ -56,14 +56,7 @@ fn fault(family: Family, statements: &Value) -> (String, Why) {
     let read = made::read(statements).unwrap_or_else(|e| panic!("{statements}: {e}"));
     match compile::statements(&read, &world(family)) {
         Ok(compiled) => panic!("{statements} was taken: {compiled:?}"),
-        Err(fault) => {
-            let step = |step: &Step| match step {
-                Step::Key(key) => (*key).to_owned(),
-                Step::Unknown(key) => String::from_utf8_lossy(key).into_owned(),
-                Step::Index(n) => n.to_string(),
-            };
-            (fault.path.iter().map(step).collect::<Vec<_>>().join("/"), fault.why)
-        }
+        Err(fault) => (made::place(&fault.path), fault.why),
     }
 }
 
@@ -114,6 +107,12 @@ fn families_without_it() {
         let bridge = json!([equal(&meta("ibrname"), &json!("br0"))]);
         assert_eq!(fault(family, &bridge), (at, Why::Excludes(name)));
     }
+    let own = json!([equal(&meta("nfproto"), &json!("ipv4"))]);
+    for family in [Family::Ip, Family::Ip6, Family::Arp, Family::Bridge, Family::Netdev] {
+        let at = "1/match/left/meta/key".to_owned();
+        assert_eq!(fault(family, &own), (at, Why::Excludes(family.name())));
+    }
+    assert!(made::compiled(&own, &world(Family::Inet)).is_ok());
     let header = json!({"exthdr": {"name": "frag", "field": "id"}});
     let at = "1/match/left/exthdr".to_owned();
     assert_eq!(fault(Family::Ip, &json!([equal(&header, &json!(1))])), (at, Why::Excludes("ip")));
@@ -268,6 +267,49 @@ fn logs_that_nothing_reads() {
     assert_eq!(log(json!({"flags": "all", "group": 2})), ("1/log/flags".to_owned(), Why::Excludes("group")));
     assert_eq!(log(json!({"level": "audit", "prefix": "foo"})).0, "1/log/level");
     assert_eq!(log(json!({"snaplen": 23})), ("1/log/group".to_owned(), Why::Missing));
+}
+
+#[test]
+fn queues_that_are_not_there() {
+    let queue = |queue: Value| fault(Family::Ip, &json!([{ "queue": queue }]));
+    let numgen =
+        |modulus: u32, offset: u32| json!({"numgen": {"mode": "inc", "mod": modulus, "offset": offset}});
+    let at = || "1/queue/num".to_owned();
+    for num in [numgen(65537, 0), numgen(65536, 1), numgen(1, u32::MAX), json!({"symhash": {"mod": 70000}})] {
+        assert_eq!(queue(json!({ "num": num })), (at(), Why::Range(0, 65535)), "{num}");
+    }
+    for num in [numgen(4, 0), json!(3), json!({"symhash": {"mod": 4}})] {
+        let why = queue(json!({"num": num, "flags": "fanout"}));
+        assert_eq!(why, (at(), Why::Expected("a range of queues, for which of them")), "{num}");
+    }
+    assert_eq!(queue(json!({"flags": "fanout"})).0, at());
+    for taken in [json!({"num": {"range": [4, 4]}, "flags": "fanout"}), json!({"num": numgen(65535, 1)})] {
+        assert!(made::compiled(&json!([{ "queue": taken }]), &world(Family::Ip)).is_ok(), "{taken}");
+    }
+}
+
+#[test]
+fn addresses_of_the_connections_own_family_are_not_looked_up() {
+    let saddr = json!({"ct": {"key": "saddr", "dir": "original"}});
+    let set = json!({"set": ["1.1.1.1", "1.1.1.2"]});
+    let vmap = json!({"set": [["1.1.1.1", {"accept": null}]]});
+    let map = json!({"map": {"key": saddr, "data": {"set": [["1.1.1.1", 1]]}}});
+    let two = json!({"concat": [saddr, meta("mark")]});
+    let rows = [
+        (equal(&saddr, &set), "1/match/left"),
+        (equal(&saddr, &json!("@hosts")), "1/match/left"),
+        (equal(&two, &json!({"set": [{"concat": ["1.1.1.1", 1]}]})), "1/match/left"),
+        (equal(&two, &json!("@pairs")), "1/match/left"),
+        (json!({"vmap": {"key": saddr, "data": vmap}}), "1/vmap/key"),
+        (json!({"mangle": {"key": meta("mark"), "value": map}}), "1/mangle/value/map/key"),
+    ];
+    for (rule, place) in rows {
+        assert_eq!(fault(Family::Ip, &json!([rule])).0, place, "{rule}");
+    }
+    for right in [json!("1.1.1.1"), json!({"prefix": {"addr": "1.1.1.0", "len": 24}})] {
+        let rule = json!([equal(&saddr, &right)]);
+        assert!(made::compiled(&rule, &world(Family::Ip)).is_ok(), "compared it may be");
+    }
 }
 
 #[test]

@@ -4,7 +4,8 @@ use portcullis::netlink::attr::{Attrs, Buffer, find};
 use portcullis::nft::kernel::{self, KExpr};
 use portcullis::nft::object::message::GET_RULE;
 
-use crate::world::{Kernel, network, nft, plain};
+use crate::nft_support::nft;
+use crate::world::{Kernel, network, plain};
 
 /// What the rules refer to.
 pub const SETUP: &str = r#"
@@ -91,7 +92,7 @@ pub fn load(rules: &str) -> usize {
     for line in rules.lines().map(str::trim).filter(|l| !l.is_empty()) {
         if let Some(name) = line.strip_prefix("# ") {
             name.clone_into(&mut chain);
-        } else if let Err(why) = nft(&["-f", "-"], &format!("add rule {chain} {line}")) {
+        } else if let Err(why) = nft(&format!("add rule {chain} {line}")) {
             eprintln!("{line}: {}", why.lines().next().unwrap_or_default());
             refused += 1;
         }
@@ -102,7 +103,7 @@ pub fn load(rules: &str) -> usize {
 #[test]
 fn expressions_that_the_kernel_dumps_are_read_and_written_again_the_same() {
     network(|| {
-        nft(&["-f", "-"], SETUP).unwrap();
+        nft(SETUP).unwrap();
         let refused = load(RULES);
         assert!(refused <= 4, "{refused} rules were refused");
         let kernel = Kernel::open();

@@ -5,6 +5,8 @@
 
 mod elements;
 mod expressions;
+#[path = "../nft_support/mod.rs"]
+mod nft_support;
 mod objects;
 mod replay;
 mod userdata;

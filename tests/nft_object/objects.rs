@@ -7,7 +7,8 @@ use portcullis::nft::object::element::{self, Of};
 use portcullis::nft::object::rule::{Beside, New};
 use portcullis::nft::object::{chain, message, named, rule, set, table};
 
-use crate::world::{Kernel, listing, network, nft};
+use crate::nft_support::nft;
+use crate::world::{Kernel, listing, network};
 
 /// One of each, with everything that can be said of it.
 pub const OBJECTS: &str = r#"
@@ -49,7 +50,7 @@ table netdev nn {
 pub fn load() {
     std::process::Command::new("ip").args(["link", "add", "d0", "type", "bridge"]).status().unwrap();
     let objects = OBJECTS.replace("    ip saddr @a vmap { 1.1.1.1 : drop }\n", "");
-    nft(&["-f", "-"], &objects).unwrap();
+    nft(&objects).unwrap();
 }
 
 type Message = (u16, u16, u8, Vec<u8>);
@@ -134,7 +135,7 @@ fn objects_that_are_read_and_written_make_the_same_objects() {
         for (id, (kind, family, body)) in (1..).zip(&all) {
             messages.extend(again(*kind, *family, body, id));
         }
-        nft(&["-f", "-"], "delete element inet x d { 1 }; add rule inet x k drop").unwrap();
+        nft("delete element inet x d { 1 }; add rule inet x k drop").unwrap();
         assert_ne!(listing(), before);
         kernel.batch(&messages).unwrap();
         assert_eq!(listing(), before);

@@ -7,7 +7,8 @@ use portcullis::nft::object::message;
 use portcullis::nft::object::replay::{Command, Snapshot, Taken};
 
 use crate::expressions::{RULES, SETUP};
-use crate::world::{Kernel, listing, network, nft};
+use crate::nft_support::{nft, nft_with};
+use crate::world::{Kernel, listing, network};
 use crate::{expressions, objects};
 
 /// Chains that belong to the rules that jump to them.
@@ -60,12 +61,12 @@ fn restore(kernel: &Kernel, snapshots: &[Snapshot]) -> Result<(), String> {
 fn comes_back(kernel: &Kernel, before: &str) -> Result<(), String> {
     let snapshots = snapshots(kernel);
     assert!(snapshots.iter().all(|s| !s.is_empty() && s.bytes() > 0));
-    nft(&["-f", "-"], "flush ruleset").unwrap();
-    nft(&["-f", "-"], "add table inet x; add chain inet x other; add rule inet x other drop").unwrap();
+    nft("flush ruleset").unwrap();
+    nft("add table inet x; add chain inet x other; add rule inet x other drop").unwrap();
     restore(kernel, &snapshots)?;
-    nft(&["-f", "-"], "add table inet x; add chain inet x other; delete chain inet x other").unwrap();
+    nft("add table inet x; add chain inet x other; delete chain inet x other").unwrap();
     if !before.contains("table inet x {") {
-        nft(&["-f", "-"], "delete table inet x").unwrap();
+        nft("delete table inet x").unwrap();
     }
     let after = listing();
     if after == before { Ok(()) } else { Err(format!("--- before\n{before}\n--- after\n{after}")) }
@@ -75,8 +76,8 @@ fn comes_back(kernel: &Kernel, before: &str) -> Result<(), String> {
 fn tables_come_back_as_they_were() {
     network(|| {
         objects::load();
-        nft(&["-f", "-"], SETUP).unwrap();
-        nft(&["-f", "-"], NESTED).unwrap();
+        nft(SETUP).unwrap();
+        nft(NESTED).unwrap();
         expressions::load(RULES);
         let kernel = Kernel::open();
         comes_back(&kernel, &listing()).unwrap();
@@ -88,7 +89,7 @@ fn tables_come_back_as_they_were() {
 #[test]
 fn a_table_that_was_not_there_goes() {
     network(|| {
-        nft(&["-f", "-"], "add table ip t; add chain ip t c; add table ip other").unwrap();
+        nft("add table ip t; add chain ip t c; add table ip other").unwrap();
         let kernel = Kernel::open();
         for _ in 0..2 {
             restore(&kernel, &[Snapshot::new(2, b"t")]).unwrap();
@@ -100,7 +101,7 @@ fn a_table_that_was_not_there_goes() {
 #[test]
 fn what_is_of_others_is_not_taken() {
     network(|| {
-        nft(&["-f", "-"], "add table ip t; add table ip t2; add table inet t").unwrap();
+        nft("add table ip t; add table ip t2; add table inet t").unwrap();
         let mut snapshot = Snapshot::new(2, b"t");
         let taken: Vec<_> =
             Kernel::open().everything().iter().map(|(k, f, b)| snapshot.take(*k, *f, b)).collect();
@@ -136,9 +137,9 @@ fn rulesets_of_the_corpus_come_back_as_they_were() {
         let kernel = Kernel::open();
         let (mut loaded, mut wrong) = (0, Vec::new());
         for file in &files {
-            nft(&["-f", "-"], "flush ruleset").unwrap();
+            nft("flush ruleset").unwrap();
             let text = std::fs::read_to_string(file).unwrap();
-            if nft(&["-j", "-f", "-"], &text).is_err() {
+            if nft_with(&["-j", "-f", "-"], &text).is_err() {
                 continue;
             }
             loaded += 1;

@@ -4,7 +4,8 @@ use portcullis::netlink::attr::{Attrs, Buffer};
 use portcullis::netlink::message::CREATE;
 use portcullis::nft::object::{message, set};
 
-use crate::world::{Kernel, network, nft};
+use crate::nft_support::nft;
+use crate::world::{Kernel, network};
 
 fn record(kind: u8, value: &[u8]) -> Vec<u8> {
     [&[kind, u8::try_from(value.len()).unwrap()], value].concat()
@@ -87,7 +88,7 @@ fn declarations_of_sets_are_read_and_written() {
         let kernel = Kernel::open();
         for declared in DECLARED {
             let text = format!("add table ip x; add set ip x s {{ typeof {declared}; }}");
-            nft(&["-f", "-"], &text).unwrap();
+            nft(&text).unwrap();
             let (family, body) = kernel.dump(message::GET_SET, 0, &[]).pop().unwrap();
             let seen = set::decode(family, &body).unwrap();
             assert!(!seen.opaque, "{declared}: {seen:?}");
@@ -96,7 +97,7 @@ fn declarations_of_sets_are_read_and_written() {
             set::encode(&seen.what, 1, &mut written).unwrap();
             let user = |bytes: &[u8]| Attrs::new(bytes).find(|a| a.kind == 13).unwrap().value.to_vec();
             assert_eq!(user(written.bytes()), user(&body), "{declared}");
-            nft(&["-f", "-"], "delete table ip x").unwrap();
+            nft("delete table ip x").unwrap();
         }
     });
 }

@@ -1,16 +1,14 @@
 //! A network of one's own, nft in it, and the kernel's own bytes.
 
-use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt,
-    socket, sockopt,
-};
+use nix::sys::socket::{MsgFlags, recv, send};
 use portcullis::netlink::attr::{Attrs, Buffer};
 use portcullis::netlink::message::{ACK, Ack, DONE, DUMP, ERROR, Messages, REQUEST};
 use portcullis::nft::object::message;
+
+use crate::nft_support::{self, nft_text, raw};
 
 /// `NFNL_SUBSYS_NFTABLES << 8`
 const NFT: u16 = 10 << 8;
@@ -19,32 +17,14 @@ const NFT: u16 = 10 << 8;
 const BEGIN: u16 = 16;
 const END: u16 = 17;
 
-/// Runs `test` in a network of its own, on a thread of its own.
+/// Runs `test` in a network of its own; nothing without root or nft(8).
 pub fn network(test: impl FnOnce() + Send) {
-    let nft = Command::new("nft").arg("--version").stdout(Stdio::null()).status();
-    if !nix::unistd::geteuid().is_root() || nft.is_err() {
-        eprintln!("skipped: needs nft(8) and a network namespace, which only root can make");
+    let installed = Command::new("nft").arg("--version").stdout(Stdio::null()).status();
+    if installed.is_err() {
+        eprintln!("skipped: needs nft(8)");
         return;
     }
-    std::thread::scope(|scope| {
-        let inside = scope.spawn(|| {
-            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
-            assert!(Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap().success());
-            test();
-        });
-        inside.join().unwrap();
-    });
-}
-
-/// Runs nft with `input`; whether it was content.
-pub fn nft(args: &[&str], input: &str) -> Result<String, String> {
-    let mut command = Command::new("nft");
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    nft_support::network(test);
 }
 
 /// A message as it was dumped: family and attributes.
@@ -54,17 +34,7 @@ pub struct Kernel(OwnedFd);
 
 impl Kernel {
     pub fn open() -> Self {
-        let fd = socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            SockProtocol::NetlinkNetFilter,
-        )
-        .unwrap();
-        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0)).unwrap();
-        setsockopt(&fd, sockopt::SndBufForce, &(32 << 20)).unwrap();
-        setsockopt(&fd, sockopt::ReceiveTimeout, &nix::sys::time::TimeVal::new(10, 0)).unwrap();
-        Self(fd)
+        Self(raw::socket())
     }
 
     /// Everything that a dump gives; `body` are the attributes of the request.
@@ -145,7 +115,7 @@ impl Kernel {
 
 /// What nft lists, without what goes on by itself.
 pub fn listing() -> String {
-    let text = nft(&["list", "ruleset"], "").unwrap();
+    let text = nft_text("ruleset").unwrap();
     let mut words: Vec<&str> = text.split_inclusive([' ', '\n', ',']).collect();
     for at in 1..words.len() {
         if words[at - 1].trim() == "expires" {

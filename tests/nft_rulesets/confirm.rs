@@ -184,7 +184,7 @@ fn a_marker_without_its_maker_is_told_of_once() {
     network(|| {
         let mut gone = std::process::Command::new("true").spawn().unwrap();
         gone.wait().unwrap();
-        let name = format!("portcullis-unconfirmed-{}-3", gone.id());
+        let name = format!("portcullis-unconfirmed-{}-77-3", gone.id());
         nft(&format!("add table inet {name} {{ comment \"inet rich, ip fresh\"; }}")).unwrap();
         nft("add table inet rich; add table ip portcullis-unconfirmed-x").unwrap();
         let mut link = link();
@@ -194,5 +194,62 @@ fn a_marker_without_its_maker_is_told_of_once() {
         assert_eq!(found[0].tables, b"inet rich, ip fresh");
         assert_eq!(marker::orphans(&mut link).unwrap(), []);
         assert_eq!(nft_text("tables").unwrap().lines().count(), 2, "others' tables stay");
+    });
+}
+
+/// Whenever others change the table, before, between or behind what a change and its end are made of: what they did stays.
+#[test]
+fn taking_back_a_part_of_a_table_never_undoes_what_others_do_to_it_meanwhile() {
+    network(|| {
+        nft("table inet part {\nset s { type ipv4_addr; }\nchain c { }\n}\n").unwrap();
+        let mut world =
+            World::partly(r#"{ family = "inet", table = "part", ops = ["add_element"], sets = ["s"] }"#);
+        let element = json!([{ "add": { "element": { "family": "inet", "table": "part", "name": "s",
+            "elem": ["10.0.0.1"] } } }]);
+        let (mut taken_back, mut refused) = (0, 0);
+        // Thirty rounds show both, and a machine on which they do not goes on.
+        for round in 0..300_u64 {
+            if round >= 30 && taken_back > 0 && refused > 0 {
+                break;
+            }
+            let others = std::thread::spawn(move || {
+                let mut administrator = World::new(&[("inet", "part")]);
+                for n in 0..10 {
+                    let rule = json!([{ "add": { "rule": { "family": "inet", "table": "part", "chain": "c",
+                        "expr": [{ "counter": null }], "comment": format!("r{round}n{n}") } } }]);
+                    loop {
+                        match administrator.apply(&rule) {
+                            Ok(_) => break,
+                            Err(RequestError::Busy) => {}
+                            Err(other) => panic!("{other:?}"),
+                        }
+                    }
+                    // A change and its end take the kernel some 50 ms: each time at another moment of it.
+                    std::thread::sleep(Duration::from_micros((round * 977 + n * 4_999) % 30_000));
+                }
+            });
+            while !others.is_finished() {
+                let reference = match world.apply_for(&element, HOUR) {
+                    Ok(reference) => reference,
+                    Err(RequestError::Busy | RequestError::Stale) => continue,
+                    Err(other) => panic!("{other:?}"),
+                };
+                match world.firewall.roll_back(reference) {
+                    Ok(()) => taken_back += 1,
+                    Err(RequestError::Nft(0, libc::EBUSY, _)) => {
+                        refused += 1;
+                        world.firewall.confirm(reference).unwrap();
+                    }
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+            others.join().unwrap();
+            let text = nft_text("ruleset").unwrap();
+            for n in 0..10 {
+                assert!(text.contains(&format!("comment \"r{round}n{n}\"")), "round {round}, {n}: {text}");
+            }
+        }
+        eprintln!("{taken_back} taken back, {refused} left because others came between");
+        assert!(taken_back > 0 && refused > 0);
     });
 }

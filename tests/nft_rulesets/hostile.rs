@@ -81,7 +81,8 @@ fn sets_declared_with_anything_are_listed() {
         let mut link = link();
         let copy = Snapshot::take(&mut link, &all).unwrap();
         nft("flush ruleset").unwrap();
-        copy.restore(&mut link, &TableRef { family: Family::Inet, name: Text::Borrowed(b"m") }).unwrap();
+        copy.restore(&mut link, &TableRef { family: Family::Inet, name: Text::Borrowed(b"m") }, None)
+            .unwrap();
         assert_eq!(comparable(&netlink), before);
         nft("flush ruleset").unwrap();
         world.apply(&commands(&listed)).unwrap();

@@ -10,6 +10,7 @@ mod bans;
 mod confirm;
 mod held;
 mod hostile;
+mod listings;
 mod merging;
 mod mutated;
 mod rulesets;

@@ -1,7 +1,10 @@
 //! Sets that merge by themselves: what is added and deleted, against the numbers that must then be in them, and against nft.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use portcullis::error::RequestError;
 use serde_json::{Value, json};
 
@@ -236,5 +239,37 @@ fn as_the_numbers_say() {
             "{both} changes as nft makes them, {only_ours} where nft does something else; the first: {first}"
         );
         assert!(both > 100, "{both} and {only_ours}");
+    });
+}
+
+/// Processor time of this thread outside of the kernel, which is what the kernel's own work and other programs do not change.
+fn own_time() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+    Duration::from_micros(u64::try_from(usage.user_time().num_microseconds()).unwrap())
+}
+
+#[test]
+fn many_that_meet_many_take_no_square_of_time() {
+    network(|| {
+        nft("add table inet t; add set inet t ours { type ipv4_addr; flags interval; auto-merge; }").unwrap();
+        let mut world = World::new(&[("inet", "t")]);
+        let ip = |n: u32| std::net::Ipv4Addr::from(n).to_string();
+        let change = |verb: &str, from: u32, to: u32| {
+            let each: Vec<Value> =
+                (0..60_000_u32).map(|n| json!({ "range": [ip(16 * n + from), ip(16 * n + to)] })).collect();
+            json!([{ verb: { "element": { "family": "inet", "table": "t", "name": "ours", "elem": each } } }])
+        };
+        let mut timed = |change: Value| {
+            let since = own_time();
+            world.apply(&change).unwrap();
+            own_time() - since
+        };
+        let alone = timed(change("add", 4, 7));
+        let joined = timed(change("add", 6, 9));
+        let cut = timed(change("delete", 5, 8));
+        eprintln!("60,000 intervals: alone {alone:?}, joined with as many {joined:?}, cut {cut:?}");
+        // One by one against each other they would take a thousand times as long.
+        assert!(joined.max(cut) < alone * 20, "{alone:?} {joined:?} {cut:?}");
+        assert_eq!(raw::Netlink::open().elements(raw::family("inet"), "t", "ours").len(), 240_000);
     });
 }

@@ -94,9 +94,8 @@ fn a_rule(held: &Held, family: u8, body: &[u8], tally: &mut Tally) {
     let scope = InTable { held, family, table: raw.table.to_vec() };
     let statements = lift::statements(&expressions, family, &scope);
     let at = TableRef { family, name: Text::Owned(raw.table.to_vec()) };
-    let comment = raw.comment.map(|c| Text::Owned(c.to_vec()));
     written(tally, |w| {
-        schema::write_rule_parts(&at, raw.chain, Some(raw.handle), &statements, comment.as_ref(), w);
+        schema::write_rule_parts(&at, raw.chain, Some(raw.handle), &statements, raw.comment, w);
     });
     match compile::statements(&statements, &scope) {
         Ok(compiled) => {

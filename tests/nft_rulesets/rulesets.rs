@@ -10,10 +10,7 @@ use crate::nft_support::{corpus, network, nft, nft_json, nft_text, raw};
 use crate::world::{self, World, commands, is_opaque};
 
 /// Rulesets whose listing by nft differs, and why.
-const KNOWN: &[&str] = &[
-    // The kernel holds the same; but an anonymous set of raw payload says its types to nft in user data that is not written.
-    "optimizations-merge_vmap_raw",
-];
+const KNOWN: &[&str] = &[];
 
 /// What became of a ruleset.
 #[derive(Debug, PartialEq)]
@@ -67,7 +64,7 @@ fn comes_back(tables: &[(String, String)], before: &str) -> Result<(), String> {
         nft(&format!("add table {family} {name}; add set {family} {name} other {{ type mark; }}")).unwrap();
     }
     let marker = TableRef { family: Family::Inet, name: Text::Borrowed(b"marker") };
-    copy.restore(&mut link, &marker).map_err(|e| format!("not restored: {e:?}"))?;
+    copy.restore(&mut link, &marker, None).map_err(|e| format!("not restored: {e:?}"))?;
     let after = listed();
     if after == before { Ok(()) } else { Err(format!("the copy differs:\n{}", lines(before, &after))) }
 }

@@ -46,6 +46,51 @@ fn two_thousand_rules_are_all_there() {
     });
 }
 
+/// Not every rule is asked for its number: those between two others follow from theirs. Sets that belong to rules take numbers
+/// too, and so does all else that a change makes.
+#[test]
+fn every_command_is_told_its_own_number() {
+    network(|| {
+        nft("add table inet t; add chain inet t c; add table inet u; add chain inet u c").unwrap();
+        let mut world = World::new(&[("inet", "t"), ("inet", "u")]);
+        let dport = json!({ "payload": { "protocol": "tcp", "field": "dport" } });
+        let one = |n: u32| {
+            let table = if n / 30 % 2 == 0 { "t" } else { "u" };
+            let right = if n % 3 == 0 { json!({ "set": [n + 1, n + 1000] }) } else { json!(n + 1) };
+            let expr =
+                json!([{ "match": { "op": "==", "left": dport, "right": right } }, { "accept": null }]);
+            let comment = format!("rule {n}");
+            let rule = json!({ "rule": { "family": "inet", "table": table, "chain": "c", "comment": comment, "expr": expr } });
+            match n % 17 {
+                5 => json!({ "insert": rule }),
+                11 => {
+                    json!({ "add": { "chain": { "family": "inet", "table": table, "name": format!("c{n}") } } })
+                }
+                13 => {
+                    let set = json!({ "family": "inet", "table": table, "name": format!("s{n}"), "type": "ipv4_addr" });
+                    json!({ "add": { "set": set } })
+                }
+                _ => json!({ "add": rule }),
+            }
+        };
+        let all: Vec<Value> = (0..200).map(one).collect();
+        let told = world.apply(&Value::Array(all)).unwrap().handles;
+        assert_eq!(told.len(), 200);
+        let mut found = 0;
+        for object in world.ruleset() {
+            let kind = object.as_object().unwrap().keys().next().unwrap().clone();
+            let object = &object[&kind];
+            let name = object["comment"].as_str().or(object["name"].as_str()).unwrap_or_default();
+            let Ok(n) = name.trim_start_matches(|c: char| !c.is_ascii_digit()).parse::<usize>() else {
+                continue;
+            };
+            assert_eq!(told[n], object["handle"].as_u64(), "{kind} {name}");
+            found += 1;
+        }
+        assert_eq!(found, 200);
+    });
+}
+
 #[test]
 fn an_error_in_the_middle_leaves_nothing() {
     network(|| {
@@ -62,7 +107,12 @@ fn an_error_in_the_middle_leaves_nothing() {
         // What is wrong before the kernel is asked: the same.
         all[999] = port(65_536);
         let (path, _) = bad(world.apply(&Value::Array(all.clone())).unwrap_err());
-        assert!(path.starts_with("commands.1000.add.rule.expr.1.match.right"), "{path}");
+        assert!(path.starts_with("1000.add.rule.expr.1.match.right"), "{path}");
+        let document = json!({ "nftables": [{ "insert": { "rule": { "family": "inet", "table": "t", "chain": "c",
+            "expr": [{ "match": { "op": "==", "left": { "payload": { "protocol": "tcp", "field": "dport" } },
+                "right": 65_536 } }] } } }] });
+        let (path, _) = bad(world.apply(&document).unwrap_err());
+        assert!(path.starts_with("nftables.1.insert.rule.expr.1.match.right"), "{path}");
         assert_eq!(rules(&netlink, "inet", "t"), 0);
         // The same with a check only, and without what is wrong: nothing is left of it either.
         all.remove(999);

@@ -44,7 +44,14 @@ pub fn link() -> Link {
 
 impl World {
     pub fn new(tables: &[(&str, &str)]) -> Self {
-        Self { policy: policy(tables), firewall: Firewall::over(link()) }
+        Self { policy: policy(tables), firewall: Firewall::over(link(), link()) }
+    }
+
+    /// Of whom the policy grants what `write` says, an entry of the list.
+    pub fn partly(write: &str) -> Self {
+        let text = format!("version = 1\n[nft]\nread = true\nconfirm = \"optional\"\nwrite = [{write}]\n");
+        let policy = Policy::of(parse(text.as_bytes()).unwrap(), String::new());
+        Self { policy, firewall: Firewall::over(link(), link()) }
     }
 
     /// Makes a change: a list of commands, or a document.
@@ -59,7 +66,8 @@ impl World {
         let action = ApplyNft::new(commands, how.confirm.is_some() || how.check);
         let permit =
             authorize(&self.policy, Capabilities::NONE, action).map_err(RequestError::DeniedByPolicy)?;
-        self.firewall.apply(permit, how, Instant::now())
+        let applied = self.firewall.apply(permit, how, Instant::now());
+        applied.map_err(|e| schema::placed(e, accepted.term(), &At::Top))
     }
 
     pub fn apply(&mut self, commands: &Value) -> Result<Applied, RequestError> {

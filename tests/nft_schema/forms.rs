@@ -44,7 +44,8 @@ fn a_document_is_its_list_and_a_bare_object_is_added() {
     let meta = json!({"metainfo": {"version": "1.1.6", "release_name": "x", "json_schema_version": 1}});
     for request in [json!([object]), json!({"nftables": [meta, object]}), json!([{"add": object}])] {
         with_commands(&etf(&request, Keys::Binaries), |read| match read.unwrap().as_slice() {
-            [Command::Add(Creation::Table(read))] => {
+            [Command::Add(Creation::Table(read))]
+            | [Command::Metainfo, Command::Add(Creation::Table(read))] => {
                 assert_eq!(*read, Table { id: table("t"), handle: Some(7), flags: 0, comment: None });
             }
             other => panic!("{other:?}"),

@@ -1,4 +1,4 @@
-//! A network namespace of the test's own, and nftables' messages by hand.
+//! nftables' messages by hand.
 #![forbid(unsafe_code)]
 
 use portcullis::netlink::attr::{Buffer, find};
@@ -22,21 +22,6 @@ pub const NEWSET: u16 = kind(9);
 pub const NEWSETELEM: u16 = kind(12);
 pub const GETSETELEM: u16 = kind(13);
 pub const NEWGEN: u16 = kind(15);
-
-/// Runs `test` in a network of its own, on a thread of its own.
-pub fn network(test: impl FnOnce() + Send) {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: needs a network namespace, which only root can make");
-        return;
-    }
-    std::thread::scope(|scope| {
-        let inside = scope.spawn(|| {
-            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
-            test();
-        });
-        inside.join().unwrap();
-    });
-}
 
 pub fn link() -> Link {
     with_room(ROOM)

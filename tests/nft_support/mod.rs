@@ -35,7 +35,8 @@ pub fn network<T: Send>(test: impl FnOnce() -> T + Send) -> Option<T> {
 /// What nft said: its output, or its complaint.
 pub type Said = Result<String, String>;
 
-fn nft_with(arguments: &[&str], input: &str) -> Said {
+/// Gives nft arguments and something to read. Only inside [`network`].
+pub fn nft_with(arguments: &[&str], input: &str) -> Said {
     let mut child = Command::new("nft")
         .args(arguments)
         .stdin(Stdio::piped())

@@ -4,9 +4,10 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send, setsockopt,
-    socket, sockopt,
+    self, AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, send,
+    setsockopt, sockopt,
 };
+use nix::sys::time::TimeVal;
 
 pub const NEWTABLE: u8 = 0;
 pub const GETTABLE: u8 = 1;
@@ -91,24 +92,25 @@ fn put(out: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, family: u8, reso
     out.resize(out.len().next_multiple_of(4), 0);
 }
 
-/// A socket to `nf_tables`, in the network of the thread that opened it.
+/// A socket to `nf_tables`, in the network of the thread that opens it. What is not answered fails the test and does not hang it.
+pub fn socket() -> OwnedFd {
+    let protocol = SockProtocol::NetlinkNetFilter;
+    let fd = socket::socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol).unwrap();
+    bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0)).unwrap();
+    setsockopt(&fd, sockopt::RcvBufForce, &(1 << 24)).unwrap();
+    setsockopt(&fd, sockopt::SndBufForce, &(1 << 25)).unwrap();
+    setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::new(10, 0)).unwrap();
+    fd
+}
+
+/// Dumps and batches, written by hand.
 pub struct Netlink {
     fd: OwnedFd,
 }
 
 impl Netlink {
     pub fn open() -> Self {
-        let fd = socket(
-            AddressFamily::Netlink,
-            SockType::Raw,
-            SockFlag::SOCK_CLOEXEC,
-            SockProtocol::NetlinkNetFilter,
-        )
-        .unwrap();
-        bind(fd.as_raw_fd(), &NetlinkAddr::new(0, 0)).unwrap();
-        setsockopt(&fd, sockopt::RcvBufForce, &(1 << 24)).unwrap();
-        setsockopt(&fd, sockopt::SndBufForce, &(1 << 24)).unwrap();
-        Self { fd }
+        Self { fd: socket() }
     }
 
     fn send(&self, bytes: &[u8]) {

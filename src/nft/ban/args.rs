@@ -1,14 +1,15 @@
 //! Addresses and networks, from terms to types.
 #![forbid(unsafe_code)]
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::error::{RequestError, Why};
-use crate::limits::{BAN_MAX_MS, NFT_COMMENT_MAX};
+use crate::limits::{BAN_BITS_MIN_4, BAN_BITS_MIN_6, BAN_MAX_MS, BAN_MIN_MS, NFT_COMMENT_MAX};
 use crate::nft::intervals::Interval;
+use crate::wire::address;
 use crate::wire::schema::{At, binary, fields, integer};
-use crate::wire::term::{Items, Pairs, Term};
+use crate::wire::term::{Pairs, Term};
 
 /// An address, or all that begin with the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +64,9 @@ impl BanArgs {
     /// Reads `#{address => Address | {Address, Bits}, timeout => Milliseconds, comment => Binary}`.
     pub fn decode(args: Pairs<'_>, at: &At<'_>) -> Result<Self, RequestError> {
         let [address, timeout, comment] = fields(args, at, ["address", "timeout", "comment"])?;
-        let network = required(address, at)?;
-        let timeout = timeout.map(|t| integer(t, &At::Key(at, "timeout"), 1, BAN_MAX_MS)).transpose()?;
+        let network = required(address, at, [BAN_BITS_MIN_4, BAN_BITS_MIN_6])?;
+        let timeout =
+            timeout.map(|t| integer(t, &At::Key(at, "timeout"), BAN_MIN_MS, BAN_MAX_MS)).transpose()?;
         let at = At::Key(at, "comment");
         let comment = comment.map(|t| binary(t, &at)).transpose()?;
         if comment.is_some_and(|c| c.is_empty() || c.len() > NFT_COMMENT_MAX) {
@@ -85,40 +87,22 @@ impl Network {
     /// Reads the argument of `unban`: `#{address => Address | {Address, Bits}}`.
     pub fn decode(args: Pairs<'_>, at: &At<'_>) -> Result<Self, RequestError> {
         let [address] = fields(args, at, ["address"])?;
-        required(address, at)
+        required(address, at, [0, 0])
     }
 }
 
-fn required(term: Option<Term<'_>>, at: &At<'_>) -> Result<Network, RequestError> {
+/// With so many bits of IPv4 and IPv6 at least.
+fn required(term: Option<Term<'_>>, at: &At<'_>, least: [u64; 2]) -> Result<Network, RequestError> {
     let at = At::Key(at, "address");
     let wrong = || at.error(Why::Expected("address"));
     let Term::Tuple(mut elements) = term.ok_or_else(|| at.error(Why::Missing))? else { return Err(wrong()) };
     let (address, bits) = if elements.len() == 2 {
-        let Some(Term::Tuple(address)) = elements.next() else { return Err(wrong()) };
-        let bits = elements.next().ok_or_else(wrong)?;
-        (ip(address).ok_or_else(wrong)?, Some(bits))
+        let address = address::read(elements.next().ok_or_else(wrong)?, &At::Index(&at, 1))?;
+        (address, Some(elements.next().ok_or_else(wrong)?))
     } else {
-        (ip(elements).ok_or_else(wrong)?, None)
+        (address::read_elements(elements, &at)?, None)
     };
-    let width = if address.is_ipv4() { 32 } else { 128 };
-    let bits = bits.map(|t| integer(t, &At::Index(&at, 2), 0, width)).transpose()?.unwrap_or(width);
+    let (width, least) = if address.is_ipv4() { (32, least[0]) } else { (128, least[1]) };
+    let bits = bits.map(|t| integer(t, &At::Index(&at, 2), least, width)).transpose()?.unwrap_or(width);
     Network::new(address, u32::try_from(bits).unwrap_or(0)).ok_or_else(wrong)
-}
-
-/// The tuple of `inet:ip_address()`. What is an IPv4 address inside is one: its packets come as such.
-fn ip(elements: Items<'_>) -> Option<IpAddr> {
-    match elements.len() {
-        4 => numbers::<u8, 4>(elements).map(|n| IpAddr::from(Ipv4Addr::from(n))),
-        8 => numbers::<u16, 8>(elements).map(|n| IpAddr::from(Ipv6Addr::from(n)).to_canonical()),
-        _ => None,
-    }
-}
-
-fn numbers<T: TryFrom<i128> + Default + Copy, const N: usize>(elements: Items<'_>) -> Option<[T; N]> {
-    let mut numbers = [T::default(); N];
-    for (slot, term) in numbers.iter_mut().zip(elements) {
-        let Term::Integer(n) = term else { return None };
-        *slot = T::try_from(n).ok()?;
-    }
-    Some(numbers)
 }

@@ -5,7 +5,9 @@
 mod args;
 mod place;
 mod plan;
+mod table;
 
 pub use args::{BanArgs, Network};
-pub use place::{Near, TABLE, near, set_name, set_up, table};
+pub use place::{Near, near};
 pub use plan::{Held, Plan, ban, unban};
+pub use table::{TABLE, set_name, set_up, table};

@@ -135,9 +135,10 @@ pub(super) fn describe(commands: &[Command<'_>], n: usize) -> String {
         Command::Flush(Flush::Table(table)) => format!("flush table {}", of(table)),
         Command::Flush(Flush::Chain(table, chain)) => format!("flush chain {}", inside(table, chain)),
         Command::Flush(Flush::Set(table, set)) => format!("flush set {}", inside(table, set)),
-        Command::Flush(Flush::Ruleset(_)) => "flush ruleset".to_owned(),
+        Command::Flush(Flush::Ruleset(_) | Flush::Tables(_)) => "flush ruleset".to_owned(),
         Command::Rename(table, old, _) => format!("rename chain {}", inside(table, old)),
         Command::Reset(table, kind, name) => format!("reset {} {}", word(*kind), inside(table, name)),
+        Command::Metainfo => "metainfo".to_owned(),
     }
 }
 

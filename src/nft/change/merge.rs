@@ -1,17 +1,17 @@
 //! Elements for sets that merge by themselves: the kernel refuses what overlaps, so that joining is done here, as nft(8) does it.
 #![forbid(unsafe_code)]
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::{Plan, element_at, fault, kind_of, member, of_transport};
-use crate::error::RequestError;
-use crate::nft::intervals::{self, Change, Interval};
+use super::{Plan, element_at, fault, member, of_transport};
+use crate::error::{RequestError, Step, Why};
+use crate::limits::NFT_INTERVALS_MAX;
+use crate::nft::elements;
+use crate::nft::intervals::{self, Change, Interval, Ordered};
 use crate::nft::model::{Command, Creation, RawElement, Set, TableRef, Target, Text};
-use crate::nft::object::element::{self, Of, flag};
-use crate::nft::object::member::{Member, members};
+use crate::nft::object::member::Member;
 use crate::nft::object::message;
-use crate::nft::transport::dump::{Dump, unless};
-use crate::nft::transport::{Error, get};
+use crate::nft::transport::get;
 use crate::wire::term::Items;
 
 /// A set of a table.
@@ -28,6 +28,8 @@ pub(super) struct Merging {
     /// Sets that it empties or deletes, and tables that it deletes.
     emptied: HashSet<Key>,
     gone: HashSet<TableRef>,
+    /// Intervals that the commands so far have named: all of them are kept until what becomes of them is known.
+    named: usize,
     /// Sets that were read. What becomes of them is sent when all is known: the kernel does not always find again what was added
     /// and deleted in one batch.
     read: HashMap<Key, State>,
@@ -44,20 +46,18 @@ struct State {
     /// Of a key.
     bytes: usize,
     /// What it holds as far as the change has come.
-    held: Vec<Interval>,
-    gone: Vec<Interval>,
-    come: Vec<Interval>,
+    held: Ordered,
+    gone: BTreeSet<Interval>,
+    come: BTreeSet<Interval>,
 }
 
 impl State {
     fn make(&mut self, change: Change) {
-        self.held.retain(|old| !change.delete.contains(old));
-        self.held.extend(&change.add);
+        self.held.make(&change);
         for old in change.delete {
             // What one part brought and the next takes away again was never there.
-            match self.come.iter().position(|new| *new == old) {
-                Some(at) => drop(self.come.remove(at)),
-                None => self.gone.push(old),
+            if !self.come.remove(&old) {
+                self.gone.insert(old);
             }
         }
         self.come.extend(change.add);
@@ -127,19 +127,20 @@ impl Plan<'_, '_> {
                 return self.send(set, raw(new, bytes), number, flags, id);
             }
             None => {
-                let held = self.held(&key, set)?.iter().filter_map(interval).collect();
-                let (gone, come) = (Vec::new(), Vec::new());
+                let held = self.held(&key)?.into_iter().collect();
+                let (gone, come) = (BTreeSet::new(), BTreeSet::new());
                 State { set: set.clone(), id, flags, command: self.now, bytes, held, gone, come }
             }
         };
         for one in new {
-            if number == message::DEL_ELEMENT && !holds(&state.held, &one) {
+            if number == message::DEL_ELEMENT && !state.held.holds(&one) {
                 return Err(self.absent());
             }
+            let near = state.held.near(&one);
             state.make(if number == message::NEW_ELEMENT {
-                intervals::add(&state.held, one)
+                intervals::add(&near, one)
             } else {
-                intervals::remove(&state.held, one)
+                intervals::remove(&near, one)
             });
         }
         (state.id, state.command) = (id.or(state.id), self.now);
@@ -160,8 +161,18 @@ impl Plan<'_, '_> {
     }
 
     /// The elements as intervals, and the bytes of a key; nothing if one is more than that.
-    fn intervals(&self, set: &Set, items: Items<'_>) -> Result<Option<(usize, Vec<Interval>)>, RequestError> {
+    fn intervals(
+        &mut self,
+        set: &Set,
+        items: Items<'_>,
+    ) -> Result<Option<(usize, Vec<Interval>)>, RequestError> {
         let command = self.at_command();
+        self.merged.named = self.merged.named.saturating_add(items.len());
+        if self.merged.named > NFT_INTERVALS_MAX {
+            let max = u64::try_from(NFT_INTERVALS_MAX).unwrap_or(u64::MAX);
+            let at = [command.as_slice(), &[Step::Key("elem")]].concat();
+            return Err(RequestError::BadRequest(at, Why::TooMany(max)));
+        }
         let (mut bytes, mut all) = (0, Vec::with_capacity(items.len()));
         for (n, term) in (1..).zip(items) {
             let member = member(set, term, || element_at(&command, n))?;
@@ -187,19 +198,9 @@ impl Plan<'_, '_> {
 
     /// Whether an interval of the set holds the number. The kernel is asked for it alone.
     fn is_held(&self, (table, set): &Key, number: u128, bytes: usize) -> Result<bool, RequestError> {
-        let of = Of { table: &table.name, set, set_id: None };
         let asked = RawElement { key: intervals::key(number, bytes), ..RawElement::default() };
-        let mut asked = std::iter::once(asked).peekable();
-        let kind = kind_of(message::GET_ELEMENT);
-        let answer = get::point(&mut self.world.link(), kind, table.family.number(), |buffer| {
-            // One key fits into a message.
-            let _ = element::encode(&of, &mut asked, buffer);
-        });
-        match answer {
-            Ok(_) => Ok(true),
-            Err(Error::Refused(refusal)) if refusal.errno == libc::ENOENT => Ok(false),
-            Err(e) => Err(of_transport(&e)),
-        }
+        let found = elements::around(&mut self.world.link(), table, set, std::iter::once(asked));
+        found.map(|found| !found.is_empty()).map_err(|e| of_transport(&e))
     }
 
     /// Deleting what is not there is an error, as it is for the kernel where nothing is merged.
@@ -210,57 +211,30 @@ impl Plan<'_, '_> {
     }
 
     /// What the set holds in the kernel; nothing if it is of this change.
-    fn held(&self, key: &Key, set: &Set) -> Result<Vec<Member>, RequestError> {
+    fn held(&self, key: &Key) -> Result<Vec<Interval>, RequestError> {
         if self.merged.gone.contains(&key.0) || self.merged.emptied.contains(key) {
             return Ok(Vec::new());
         }
         let mut link = self.world.link();
-        let mut raw = Vec::new();
-        let started = Dump::start(&mut link, kind_of(message::GET_ELEMENT), set.table.family.number(), |b| {
-            b.put_text(1, &set.table.name);
-            b.put_text(2, &set.name);
-        });
-        let mut dump = started.map_err(|e| of_transport(&e))?;
-        while let Some(messages) =
-            unless(dump.next(&mut link), &[libc::ENOENT]).map_err(|e| of_transport(&e))?
-        {
-            raw.extend(messages.flat_map(|m| element::elements(m.body)).map(|attr| element::decode(&attr).0));
-        }
+        let held = elements::whole(&mut link, &key.0, &key.1, is_plain).map_err(|e| of_transport(&e))?;
         // The dump has read to its end; asking once more makes the socket free.
         get::generation(&mut link).map_err(|e| of_transport(&e))?;
-        Ok(members(set, raw))
+        Ok(held)
     }
 }
 
 /// As the kernel has them.
-fn raw(all: Vec<Interval>, bytes: usize) -> impl Iterator<Item = RawElement> {
-    all.into_iter().flat_map(move |one| elements(one, bytes))
-}
-
-/// Whether all of it is there, be it in parts.
-fn holds(held: &[Interval], one: &Interval) -> bool {
-    let near = held.iter().filter(|old| old.overlaps(one)).copied().collect();
-    intervals::merged(near).iter().any(|whole| whole.contains(one))
+fn raw(all: impl IntoIterator<Item = Interval>, bytes: usize) -> impl Iterator<Item = RawElement> {
+    all.into_iter().flat_map(move |one| elements::of_interval(one, bytes))
 }
 
 /// The keys of a member that has nothing else.
 fn interval(member: &Member) -> Option<Interval> {
-    let RawElement { key, key_end, data, flags, timeout_ms, comment, statements, expires_ms: _ } =
-        &member.first;
-    let plain = key_end.is_none() && data.is_none() && *flags == 0 && timeout_ms.is_none();
-    let low = key.as_ref().filter(|_| plain && comment.is_none() && statements.is_empty())?;
-    let first = intervals::number(low)?;
-    let last = match &member.end {
-        Some(end) => intervals::number(end.key.as_ref()?)?.checked_sub(1)?,
-        None => intervals::low_bits(u32::try_from(low.len()).ok()?.checked_mul(8)?)?,
-    };
-    Interval::new(first, last)
+    is_plain(&member.first).then(|| elements::interval(member)).flatten()
 }
 
-fn elements(interval: Interval, bytes: usize) -> impl Iterator<Item = RawElement> {
-    let first = RawElement { key: intervals::key(interval.first, bytes), ..RawElement::default() };
-    let next = interval.last.checked_add(1).and_then(|next| intervals::key(next, bytes));
-    let end =
-        next.map(|key| RawElement { key: Some(key), flags: flag::INTERVAL_END, ..RawElement::default() });
-    std::iter::once(first).chain(end)
+fn is_plain(element: &RawElement) -> bool {
+    let RawElement { key: _, key_end, data, flags, timeout_ms, comment, statements, expires_ms: _ } = element;
+    let bare = key_end.is_none() && data.is_none() && *flags == 0 && timeout_ms.is_none();
+    bare && comment.is_none() && statements.is_empty()
 }

@@ -3,11 +3,14 @@
 #![forbid(unsafe_code)]
 
 mod fault;
+mod handles;
 mod merge;
 mod rule;
 mod world;
 
 use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::Instant;
 
 use crate::error::{RequestError, Step, Why};
 use crate::netlink::attr::{Buffer, find};
@@ -20,7 +23,7 @@ use crate::nft::object::member::{Member, element_of};
 use crate::nft::object::{Unfit, chain, message, named, set, table};
 use crate::nft::schema;
 use crate::nft::transport::batch::{Batch, Failure, Outcome};
-use crate::nft::transport::{Error, Link, get, kind};
+use crate::nft::transport::{Link, get, kind};
 use crate::wire::schema::At;
 use crate::wire::term::{Items, Term};
 
@@ -50,6 +53,10 @@ pub struct Plan<'c, 'l> {
     ids: u32,
     merging: bool,
     merged: merge::Merging,
+    /// Rules whose numbers follow from those of others.
+    rows: handles::Rows,
+    /// The rules of the chains in which commands name a place by its index.
+    counted: HashMap<(TableRef, Text), Vec<u64>>,
 }
 
 /// The numbers that the kernel gave, by command.
@@ -58,14 +65,16 @@ pub type Handles = Vec<Option<u64>>;
 impl<'c, 'l> Plan<'c, 'l> {
     /// Makes a batch of the commands. It holds only for generation `expected`, since what named sets are was looked up.
     /// `merging`: sets that merge by themselves (`auto-merge`) are read at any rate, and what is added joined with what is there.
+    /// `until`: it is given up then.
     ///
     /// # Errors
-    /// The first thing that is wrong with a command, with the way to it.
+    /// The first thing that is wrong with a command, with the way to it: the number of the command, and inside its object.
     pub fn new(
         link: &'l mut Link,
         commands: &'c [Command<'c>],
         expected: u32,
         merging: bool,
+        until: Option<Instant>,
     ) -> Result<Self, RequestError> {
         let mut plan = Self {
             commands,
@@ -76,8 +85,14 @@ impl<'c, 'l> Plan<'c, 'l> {
             ids: 0,
             merging,
             merged: merge::Merging::of(commands),
+            rows: handles::Rows::default(),
+            counted: HashMap::new(),
         };
         for (n, command) in commands.iter().enumerate() {
+            // What is looked up for one may take the kernel long, where there are many sets.
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return Err(RequestError::Timeout);
+            }
             plan.now = n;
             plan.command(command)?;
         }
@@ -88,7 +103,7 @@ impl<'c, 'l> Plan<'c, 'l> {
     /// The batch, and what makes sense of the kernel's answer to it.
     #[must_use]
     pub fn split(self) -> (Batch, Origins<'c>) {
-        (self.batch, Origins { commands: self.commands, messages: self.origins })
+        (self.batch, Origins { commands: self.commands, messages: self.origins, rows: self.rows })
     }
 
     fn command(&mut self, command: &'c Command<'c>) -> Result<(), RequestError> {
@@ -103,6 +118,7 @@ impl<'c, 'l> Plan<'c, 'l> {
             Command::Flush(what) => self.flush(what),
             Command::Rename(table, old, new) => self.rename(table, old, new),
             Command::Reset(..) => Err(self.wrong(Why::Unsupported("reset"))),
+            Command::Metainfo => Ok(()),
         }
     }
 
@@ -190,7 +206,7 @@ impl<'c, 'l> Plan<'c, 'l> {
         let of = Of { table: &set.table.name, set: &set.name, set_id: id };
         while each.peek().is_some() {
             let mut unfit = None;
-            let pushed = self.batch.push(kind_of(number), flags, set.table.family.number(), |buffer| {
+            let pushed = self.batch.push(kind(number), flags, set.table.family.number(), |buffer| {
                 unfit = element::encode(&of, &mut each, buffer).err();
             });
             if let Some(Unfit(why)) = unfit {
@@ -205,11 +221,7 @@ impl<'c, 'l> Plan<'c, 'l> {
     fn delete(&mut self, target: &'c Target<'c>, destroy: bool) -> Result<(), RequestError> {
         let which = |delete, or_destroy| if destroy { or_destroy } else { delete };
         match target {
-            Target::Table(it) => {
-                let number = which(message::DEL_TABLE, message::DESTROY_TABLE);
-                self.merged.empty(it, None);
-                self.tell(number, it, |b| b.put_text(1, &it.name))
-            }
+            Target::Table(it) => self.delete_table(it, destroy),
             Target::TableHandle(family, it) => {
                 let number = which(message::DEL_TABLE, message::DESTROY_TABLE);
                 let table = TableRef { family: *family, name: Text::Borrowed(b"") };
@@ -254,6 +266,12 @@ impl<'c, 'l> Plan<'c, 'l> {
         }
     }
 
+    fn delete_table(&mut self, table: &TableRef, destroy: bool) -> Result<(), RequestError> {
+        self.merged.empty(table, None);
+        let number = if destroy { message::DESTROY_TABLE } else { message::DEL_TABLE };
+        self.tell(number, table, |b| b.put_text(1, &table.name))
+    }
+
     fn flush(&mut self, what: &Flush) -> Result<(), RequestError> {
         match what {
             // A missing handle, and a missing chain, mean all of them.
@@ -265,13 +283,15 @@ impl<'c, 'l> Plan<'c, 'l> {
                 self.merged.empty(table, Some(name));
                 self.tell(message::DEL_ELEMENT, table, |b| set::target(&table.name, name, b))
             }
+            // Somebody else may have deleted one meanwhile.
+            Flush::Tables(tables) => tables.iter().try_for_each(|it| self.delete_table(it, true)),
             Flush::Ruleset(_) => Err(self.wrong(Why::Unsupported("ruleset"))),
         }
     }
 
     fn rename(&mut self, table: &TableRef, old: &Text, new: &Text) -> Result<(), RequestError> {
         let found =
-            get::point(&mut self.world.link(), kind_of(message::GET_CHAIN), table.family.number(), |b| {
+            get::point(&mut self.world.link(), kind(message::GET_CHAIN), table.family.number(), |b| {
                 named_target(table, 3, old, b);
             });
         let found = found.map_err(|e| fault::of_lookup(&e, self.commands, self.now))?;
@@ -306,7 +326,7 @@ impl<'c, 'l> Plan<'c, 'l> {
         fill: impl FnOnce(&mut Buffer) -> Result<(), Unfit>,
     ) -> Result<(), RequestError> {
         let mut unfit = None;
-        let pushed = self.batch.push(kind_of(number), flags, table.family.number(), |buffer| {
+        let pushed = self.batch.push(kind(number), flags, table.family.number(), |buffer| {
             unfit = fill(buffer).err();
         });
         if let Some(Unfit(why)) = unfit {
@@ -314,6 +334,12 @@ impl<'c, 'l> Plan<'c, 'l> {
         }
         pushed.map_err(|e| of_transport(&e))?;
         self.origins.push(self.now);
+        match number {
+            message::NEW_RULE => {}
+            // The sets of a rule are made without asking for their numbers.
+            message::NEW_SET if flags & ECHO == 0 => self.rows.set(table),
+            _ => self.rows.end(),
+        }
         Ok(())
     }
 
@@ -321,16 +347,15 @@ impl<'c, 'l> Plan<'c, 'l> {
         RequestError::BadRequest(self.at_command(), why)
     }
 
-    /// The way to the command in work.
+    /// The way to the object of the command in work, as [`schema::placed`] takes it.
     fn at_command(&self) -> Vec<Step> {
-        let number = u64::try_from(self.now).unwrap_or(u64::MAX).saturating_add(1);
-        vec![Step::Key("commands"), Step::Index(number)]
+        vec![Step::Index(u64::try_from(self.now).unwrap_or(u64::MAX).saturating_add(1))]
     }
 }
 
 /// An element of a request as the kernel's.
 fn member(set: &Set, term: Term<'_>, at: impl Fn() -> Vec<Step>) -> Result<Member, RequestError> {
-    let expr = schema::element(term, &At::Top).map_err(|e| below(e, &at()))?;
+    let expr = schema::element(term, &At::Top).map_err(|e| e.below(&at()))?;
     element_of(set, &expr).map_err(|bad| fault::of_element(bad, &at()))
 }
 
@@ -339,6 +364,7 @@ fn member(set: &Set, term: Term<'_>, at: impl Fn() -> Vec<Step>) -> Result<Membe
 pub struct Origins<'c> {
     commands: &'c [Command<'c>],
     messages: Vec<usize>,
+    rows: handles::Rows,
 }
 
 impl Origins<'_> {
@@ -361,6 +387,16 @@ impl Origins<'_> {
                 *slot = Some(number);
             }
         }
+        let told = handles.clone();
+        let of = |message: usize| self.messages.get(message).copied();
+        self.rows.fill(
+            |message| told.get(of(message)?).copied().flatten(),
+            |message, number| {
+                if let Some(slot) = of(message).and_then(|command| handles.get_mut(command)) {
+                    *slot = Some(number);
+                }
+            },
+        );
         handles
     }
 
@@ -369,10 +405,6 @@ impl Origins<'_> {
     pub fn error(&self, failure: &Failure, batch: &Batch) -> RequestError {
         of_failure(failure, batch, self.commands, &self.messages)
     }
-}
-
-fn kind_of(number: u16) -> u16 {
-    kind(u8::try_from(number).unwrap_or(u8::MAX))
 }
 
 fn named_target(table: &TableRef, attribute: u16, name: &[u8], buffer: &mut Buffer) {
@@ -393,17 +425,4 @@ fn object_handle(table: &TableRef, object: ObjectKind, number: u64, buffer: &mut
 
 fn element_at(command: &[Step], n: u64) -> Vec<Step> {
     [command, &[Step::Key("elem"), Step::Index(n)]].concat()
-}
-
-/// The error of something that was read by itself, at its place in the request.
-fn below(error: RequestError, at: &[Step]) -> RequestError {
-    match error {
-        RequestError::BadRequest(inside, why) => RequestError::BadRequest([at, &inside].concat(), why),
-        other => other,
-    }
-}
-
-/// What is asked of the kernel failed.
-fn lookup(e: &Error) -> RequestError {
-    of_transport(e)
 }

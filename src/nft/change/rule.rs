@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Plan, fault, kind_of};
+use super::{Plan, fault};
 use crate::error::{RequestError, Step, Why};
 use crate::netlink::message::{APPEND, CREATE, ECHO, REPLACE};
 use crate::nft::compile::{self, Anonymous, Fault};
@@ -13,6 +13,7 @@ use crate::nft::object::element::{self, Of};
 use crate::nft::object::rule::{self, Beside, New};
 use crate::nft::object::{Unfit, message, set};
 use crate::nft::transport::dump::Dump;
+use crate::nft::transport::kind;
 
 /// What is done with the rule.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +30,9 @@ impl Plan<'_, '_> {
     pub(super) fn rule(&mut self, rule: &Rule, way: Way) -> Result<(), RequestError> {
         let compiled = compile::statements(&rule.statements, &self.world.scope(&rule.table));
         if let Some(e) = self.world.failure() {
-            return Err(super::lookup(&e));
+            return Err(super::of_transport(&e));
         }
-        let compile::Compiled { mut expressions, sets } = compiled.map_err(|f| self.fault(f, way))?;
+        let compile::Compiled { mut expressions, sets } = compiled.map_err(|f| self.fault(f))?;
         let first = self.ids;
         for anonymous in sets {
             self.anonymous(&rule.table, anonymous)?;
@@ -48,7 +49,22 @@ impl Plan<'_, '_> {
             expressions: &expressions,
             comment: rule.comment.as_deref(),
         };
-        self.push(message::NEW_RULE, CREATE | ECHO | flags, &rule.table, |buffer| rule::encode(&new, buffer))
+        self.push(message::NEW_RULE, CREATE | ECHO | flags, &rule.table, |buffer| {
+            rule::encode(&new, buffer)
+        })?;
+        let quiet = match way {
+            Way::Replace => {
+                self.rows.end();
+                None
+            }
+            Way::Append(_) | Way::Insert(_) => {
+                self.rows.rule(&rule.table, self.origins.len().saturating_sub(1))
+            }
+        };
+        if let Some(message) = quiet {
+            self.batch.without(message, ECHO);
+        }
+        Ok(())
     }
 
     /// A set that only this rule looks into. The kernel gives it a name when the rule comes.
@@ -63,7 +79,7 @@ impl Plan<'_, '_> {
         while elements.peek().is_some() {
             let mut unfit = None;
             let family = table.family.number();
-            let pushed = self.batch.push(kind_of(message::NEW_ELEMENT), CREATE, family, |buffer| {
+            let pushed = self.batch.push(kind(message::NEW_ELEMENT), CREATE, family, |buffer| {
                 unfit = element::encode(&of, &mut elements, buffer).err();
             });
             if let Some(Unfit(why)) = unfit {
@@ -75,7 +91,7 @@ impl Plan<'_, '_> {
         Ok(())
     }
 
-    fn place(&self, rule: &Rule, way: Way) -> Result<(Beside, u16), RequestError> {
+    fn place(&mut self, rule: &Rule, way: Way) -> Result<(Beside, u16), RequestError> {
         let (place, flags) = match way {
             Way::Append(place) => (place, APPEND),
             Way::Insert(place) => (place, 0),
@@ -89,40 +105,42 @@ impl Plan<'_, '_> {
         Ok((beside, flags))
     }
 
-    /// The number of the rule at that index. The kernel knows no index, so that the rules of the chain are counted; the batch holds
-    /// for the generation that they were counted in.
-    fn indexed(&self, rule: &Rule, index: u32) -> Result<u64, RequestError> {
-        let mut link = self.world.link();
-        let asked =
-            Dump::start(&mut link, kind_of(message::GET_RULE), rule.table.family.number(), |buffer| {
-                buffer.put_text(1, &rule.table.name);
-                buffer.put_text(2, &rule.chain);
-            });
-        let mut dump = asked.map_err(|e| super::of_transport(&e))?;
-        let mut left = index;
-        while let Some(messages) = dump.next(&mut link).map_err(|e| super::of_transport(&e))? {
-            for message in messages {
-                let Some(found) = rule::decode(message.body) else { continue };
-                match left.checked_sub(1) {
-                    None => return Ok(found.handle),
-                    Some(rest) => left = rest,
-                }
-            }
+    /// The number of the rule at that index. The kernel knows no index, so that the rules of the chain are counted, once; the batch
+    /// holds for the generation that they were counted in.
+    fn indexed(&mut self, rule: &Rule, index: u32) -> Result<u64, RequestError> {
+        let chain = (rule.table.clone(), rule.chain.clone());
+        if !self.counted.contains_key(&chain) {
+            let handles = self.handles(rule)?;
+            self.counted.insert(chain.clone(), handles);
         }
-        let mut at = self.at_command();
-        at.push(Step::Key("index"));
-        let rules = index.saturating_sub(left);
-        Err(RequestError::BadRequest(at, Why::Range(0, u64::from(rules).saturating_sub(1))))
+        let handles = self.counted.get(&chain).map_or(&[][..], Vec::as_slice);
+        let found = usize::try_from(index).ok().and_then(|index| handles.get(index));
+        found.copied().ok_or_else(|| {
+            let mut at = self.at_command();
+            at.push(Step::Key("index"));
+            let rules = u64::try_from(handles.len()).unwrap_or(u64::MAX);
+            RequestError::BadRequest(at, Why::Range(0, rules.saturating_sub(1)))
+        })
     }
 
-    fn fault(&self, fault: Fault, way: Way) -> RequestError {
-        let verb = match way {
-            Way::Append(_) => "add",
-            Way::Insert(_) => "insert",
-            Way::Replace => "replace",
-        };
+    /// The numbers of a chain's rules, in their order.
+    fn handles(&self, rule: &Rule) -> Result<Vec<u64>, RequestError> {
+        let mut link = self.world.link();
+        let asked = Dump::start(&mut link, kind(message::GET_RULE), rule.table.family.number(), |buffer| {
+            buffer.put_text(1, &rule.table.name);
+            buffer.put_text(2, &rule.chain);
+        });
+        let mut dump = asked.map_err(|e| super::of_transport(&e))?;
+        let mut handles = Vec::new();
+        while let Some(messages) = dump.next(&mut link).map_err(|e| super::of_transport(&e))? {
+            handles.extend(messages.filter_map(|m| rule::decode(m.body)).map(|found| found.handle));
+        }
+        Ok(handles)
+    }
+
+    fn fault(&self, fault: Fault) -> RequestError {
         let mut at = self.at_command();
-        at.extend([Step::Key(verb), Step::Key("rule"), Step::Key("expr")]);
+        at.push(Step::Key("expr"));
         at.extend(fault.path);
         RequestError::BadRequest(at, fault.why)
     }

@@ -58,7 +58,7 @@ impl<'l> World<'l> {
 
     fn ask(&self, table: &TableRef, name: &[u8]) -> Result<Option<Set>, Error> {
         let family = table.family.number();
-        let number = kind(u8::try_from(message::GET_SET).unwrap_or(u8::MAX));
+        let number = kind(message::GET_SET);
         let answer =
             get::point(&mut self.link(), number, family, |buffer| set::target(&table.name, name, buffer));
         match answer {

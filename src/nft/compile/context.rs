@@ -157,7 +157,8 @@ impl Context {
         // `th` has no number: it is whatever is there.
         let Some(number) = chain::l4(header) else { return Ok(()) };
         match &self.transport {
-            Known::Is(known) if *known == header => {}
+            // GRE is one protocol, whatever it carries.
+            Known::Is(known) if chain::l4(known) == Some(number) => {}
             Known::Is(known) => return Err(Fault::new(Why::Excludes(known.name))),
             Known::Vague => return Err(Fault::new(Why::Excludes("an earlier match of the protocol"))),
             Known::Nothing => {
@@ -223,7 +224,8 @@ impl Context {
     /// Learns that a field is one of these numbers.
     pub(super) fn learn_field(&mut self, field: &'static Field, values: &[u64]) {
         match (field.protocol, field.name) {
-            ("ether" | "vlan", "type") => self.learn_link(values),
+            ("ether", "type") => self.learn_link(values, 0),
+            ("vlan", "type") => self.learn_link(values, self.tags),
             ("ip", "protocol") | ("ip6", "nexthdr") => {
                 self.transport = known(values, chain::by_l4);
                 self.types.clear();
@@ -235,9 +237,10 @@ impl Context {
         }
     }
 
-    fn learn_link(&mut self, values: &[u64]) {
+    /// The type of what stands behind so many tags.
+    fn learn_link(&mut self, values: &[u64], behind: u32) {
         match known(values, chain::by_ethertype) {
-            Known::Is(header) if *header == tables::VLAN => self.tags = self.tags.saturating_add(1),
+            Known::Is(header) if *header == tables::VLAN => self.tags = behind.saturating_add(1),
             now => {
                 self.network = now;
                 self.linked = true;

@@ -171,9 +171,13 @@ impl Rule<'_> {
         }
     }
 
-    /// Keys that only a bridge has (net/bridge/netfilter/nft_meta_bridge.c).
+    /// Keys that only a bridge has (net/bridge/netfilter/nft_meta_bridge.c), and the family, which elsewhere than in inet is
+    /// that of the table: nft refuses to ask for it.
     fn check_meta(&self, number: u32) -> Make<()> {
         match number {
+            chain::META_NFPROTO if self.family() != Family::Inet => {
+                Err(Fault::new(Why::Excludes(self.family().name()))).key("key")
+            }
             17 | 18 | 28 | 29 | 35 | 37 if self.family() != Family::Bridge => {
                 Err(Fault::new(Why::Excludes(self.family().name()))).key("key")
             }

@@ -5,7 +5,7 @@ use super::Fault;
 use super::constant::is_constant;
 use super::context::Known;
 use super::fault::{Make, Within, expected};
-use super::load;
+use super::load::{self, PORT};
 use super::map::fits;
 use super::nat::address;
 use super::rule::{Rule, reg, slots};
@@ -15,6 +15,7 @@ use crate::nft::model::{
     Dynset, Expr, Family, Log, MapData, Order, Part, Queue, Statement, Tproxy, Type, set_flag,
 };
 use crate::nft::object::stateful;
+use crate::nft::value::largest_generated;
 
 /// `NFT_LOGLEVEL_WARNING`, which the kernel takes where nothing is said, and `NFT_LOGLEVEL_AUDIT`.
 const WARNING: u32 = 4;
@@ -23,8 +24,10 @@ const AUDIT: u8 = 8;
 /// `NFT_DYNSET_F_EXPR`: the kernel wants it where several expressions are kept.
 const SEVERAL: u32 = 2;
 
+/// `NFT_QUEUE_FLAG_CPU_FANOUT`
+const FANOUT: u16 = 2;
+
 const INDEX: Part = Part { ty: Type::IfaceIndex, bits: 32, order: Order::Host };
-const PORT: Part = Part { ty: Type::InetService, bits: 16, order: Order::Network };
 
 impl Rule<'_> {
     pub(super) fn log(&mut self, log: &Log) -> Make<()> {
@@ -155,6 +158,9 @@ impl Rule<'_> {
             Some(total) => Ok((Some(first), Some(total))),
             None => expected("a range that does not end before it begins"),
         };
+        if queue.flags & FANOUT != 0 && !matches!(queue.num, Some(Expr::Range(_))) {
+            return expected("a range of queues, for which of them").key("num");
+        }
         let flags = Some(queue.flags);
         let (num, total) = match &queue.num {
             None => (Some(0), Some(1)),
@@ -166,6 +172,9 @@ impl Rule<'_> {
             Some(expr) => {
                 if !matches!(expr, Expr::Numgen(_) | Expr::Jhash(_) | Expr::Symhash(_) | Expr::Map(_)) {
                     return expected("a number, a range, or a number that is generated").key("num");
+                }
+                if largest_generated(expr).is_some_and(|last| last > u64::from(u16::MAX)) {
+                    return Err(Fault::new(Why::Range(0, u64::from(u16::MAX)))).key("num");
                 }
                 self.require(expr).key("num")?;
                 self.begin();

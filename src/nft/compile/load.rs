@@ -6,9 +6,12 @@ use super::rule::{Place, Rule, Slot, reg, slots};
 use super::{Fault, tunnel};
 use crate::error::Why;
 use crate::nft::kernel::KExpr;
-use crate::nft::model::{Base, Expr, Family, Jhash, Modulus, Order, Part, Socket, Type};
+use crate::nft::model::{Base, Expr, Family, Jhash, Modulus, Order, Part, RawPayload, Socket, Type};
 use crate::nft::schema;
 use crate::nft::tables::{Field, Header, HeaderField, HeaderKind, Tunnel};
+
+/// A port.
+pub(super) const PORT: Part = Part { ty: Type::InetService, bits: 16, order: Order::Network };
 
 /// `NFT_EXTHDR_F_PRESENT`
 const PRESENT: u32 = 1;
@@ -97,6 +100,8 @@ impl Rule<'_> {
         match expr {
             // `NFT_SOCKET_TRANSPARENT` and `NFT_SOCKET_WILDCARD`
             Expr::Socket(Socket { key: 0 | 2, .. }) => Ok(one_bit),
+            // For nft these are `th sport` and `th dport`, however they are said; the type of a set tells.
+            Expr::RawPayload(RawPayload { base: Base::Transport, offset: 0 | 16, len: 16 }) => Ok(PORT),
             Expr::Concat(_) => expected("one value, not several side by side"),
             other => match schema::part_of(other, self.family()) {
                 Some(part) if part.bits > 0 => Ok(part),

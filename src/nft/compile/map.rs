@@ -45,6 +45,12 @@ impl Rule<'_> {
         key_word: &'static str,
         set_word: &'static str,
     ) -> Make<Found> {
+        if without_family(key) {
+            return Err(Fault::new(Why::Unsupported(
+                "an address without a family, such as ct saddr, to look up",
+            )))
+            .key(key_word);
+        }
         match set {
             Expr::SetRef(name) => {
                 let known = self.scope.set(name);
@@ -57,7 +63,7 @@ impl Rule<'_> {
             }
             Expr::Set(elements) => {
                 let (sreg, keys) = self.load_keys(key, elements, at).key(key_word)?;
-                let made = self.anonymous(&keys, elements, data.clone()).key("set").key(set_word);
+                let made = self.anonymous(&keys, key, elements, data.clone()).key("set").key(set_word);
                 let (set, id) = made?;
                 Ok(Found { sreg: reg(sreg), set, set_id: Some(id), data })
             }
@@ -98,11 +104,6 @@ impl Rule<'_> {
         if let Expr::Concat(exprs) = key {
             let kinds = exprs.iter().enumerate().map(|(n, e)| self.part(innermost(e)).nth(n).key("concat"));
             let kinds = kinds.collect::<Make<Vec<Part>>>()?;
-            if exprs.iter().any(|e| matches!(e, Expr::Ct(ct) if ct.key.bits == 0)) {
-                return Err(Fault::new(Why::Unsupported(
-                    "an address without a family, such as ct saddr, beside others",
-                )));
-            }
             let interval = set::has_intervals(&kinds, elements);
             let (slot, parts) = self.load_key(key, interval, at)?;
             return Ok((slot, Keys { parts, window: None, interval }));
@@ -200,6 +201,15 @@ impl Rule<'_> {
 
 fn innermost(expr: &Expr) -> &Expr {
     chain(expr).0
+}
+
+/// Whether a key is of connection tracking's own family (`ct saddr`): its type is none that a set could have, and nft wants
+/// `ct ip saddr` there.
+fn without_family(key: &Expr) -> bool {
+    match key {
+        Expr::Concat(parts) => parts.iter().any(without_family),
+        other => matches!(innermost(other), Expr::Ct(ct) if ct.key.bits == 0),
+    }
 }
 
 /// Whether a key can be looked up in a set: as many parts, as wide, and of the same types; a set that was declared by an

@@ -4,8 +4,9 @@
 use super::Fault;
 use super::context::Known;
 use super::fault::{Make, Within, expected};
+use super::load::{self, PORT};
 use super::rule::{Rule, Slot, reg, slots};
-use super::{load, set};
+use super::set;
 use crate::error::Why;
 use crate::nft::kernel::{KExpr, Range};
 use crate::nft::model::{Datum, Expr, Family, MapData, Nat, NatKind, Order, Part, Type, nat_type};
@@ -20,8 +21,6 @@ const NETMAP: u32 = 0x40;
 /// `NFT_NAT_SNAT` and `NFT_NAT_DNAT`.
 const SNAT: u32 = 0;
 const DNAT: u32 = 1;
-
-const PORT: Part = Part { ty: Type::InetService, bits: 16, order: Order::Network };
 
 /// The address of a family.
 pub(super) fn address(family: Family) -> Make<Part> {

@@ -15,6 +15,12 @@ use crate::nft::model::{
     Datum, Elem, Expr, Family, MapData, Order, Part, RawData, RawElement, Set, TableRef, set_flag,
 };
 use crate::nft::object::element::flag;
+use crate::nft::object::{declared, types};
+
+/// Parts that the number of a set's types holds (`object::types::pack`), and bytes of what they are, which leaves room for the other
+/// records of user data (`NFT_USERDATA_MAXLEN`).
+const TYPEOF_PARTS: usize = 5;
+const TYPEOF_MAX: usize = 224;
 
 /// What the keys of a set are.
 #[derive(Clone, Debug)]
@@ -44,6 +50,14 @@ fn header(key: Vec<Part>, data: Option<MapData>, flags: u32) -> Set {
         comment: None,
         statements: Vec::new(),
     }
+}
+
+/// What is looked up, where the names of its types do not say how wide they are: without it nft lists the elements of such a set,
+/// and cannot read them again. Left out where nft has no form or no room for it.
+fn typeof_key(key: &Expr, parts: &[Part]) -> Option<Expr> {
+    let unsaid = parts.len() <= TYPEOF_PARTS && parts.iter().any(|part| types::width(part.ty).0 == 0);
+    let fits = || matches!(declared::write(key), Ok(Some(record)) if record.len() <= TYPEOF_MAX);
+    (unsaid && fits()).then(|| key.clone())
 }
 
 /// A set of single values.
@@ -126,10 +140,11 @@ impl Rule<'_> {
         (name, id)
     }
 
-    /// Makes a set of these elements.
+    /// Makes a set of these elements. `key` is what is looked up in it.
     pub(super) fn anonymous(
         &mut self,
         keys: &Keys,
+        key: &Expr,
         elements: &[Expr],
         data: Option<MapData>,
     ) -> Make<(Name<'static>, u32)> {
@@ -155,7 +170,9 @@ impl Rule<'_> {
             Some(window) => vec![whole(window)],
             None => keys.parts.clone(),
         };
-        Ok(self.add_set(header(parts, data, flags), made))
+        let mut set = header(parts, data, flags);
+        set.key.of = typeof_key(key, &keys.parts);
+        Ok(self.add_set(set, made))
     }
 
     /// Elements that are not split into beginning and end.

@@ -189,10 +189,9 @@ impl Showing<'_, '_> {
         kernel::decode(Attrs::new(raw.expressions), &mut expressions);
         expressions.iter().filter_map(set_of).for_each(|name| self.look_up(&table, name));
         let statements = lift::statements(&expressions, table.family, &InTable(self.tables.get(&table)));
-        let comment = raw.comment.map(|comment| Text::Owned(comment.to_vec()));
         let after = raw.after.filter(|_| change.number == message::NEW_RULE);
         head(change, 1 + usize::from(after.is_some()), w);
-        schema::write_rule_parts(&table, raw.chain, Some(raw.handle), &statements, comment.as_ref(), w);
+        schema::write_rule_parts(&table, raw.chain, Some(raw.handle), &statements, raw.comment, w);
         if let Some(after) = after {
             w.atom(atoms::AFTER);
             w.uint(after);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-use super::{Interval, add, key, low_bits, merged, number, overlap, remove};
+use super::{Change, Interval, Ordered, add, key, low_bits, merged, number, overlap, remove};
 
 /// Keys that the model counts; half of them at the top, where adding one would be too much.
 const KEYS: u128 = 64;
@@ -27,7 +27,7 @@ fn keys(intervals: &[Interval]) -> BTreeSet<u128> {
     (0..KEYS).map(place).filter(|k| intervals.iter().any(|i| i.first <= *k && *k <= i.last)).collect()
 }
 
-fn after(set: &[Interval], change: &super::Change) -> Vec<Interval> {
+fn after(set: &[Interval], change: &Change) -> Vec<Interval> {
     assert!(change.delete.iter().all(|gone| set.contains(gone)), "what is not there cannot be deleted");
     let mut set: Vec<_> = set.iter().filter(|i| !change.delete.contains(i)).copied().collect();
     set.extend(&change.add);
@@ -39,6 +39,32 @@ fn apart(set: &[Interval]) -> bool {
 }
 
 proptest! {
+    #[test]
+    fn in_order_the_same_are_near_and_changes_come_to_the_same(
+        set in proptest::collection::vec(interval(), 0..10).prop_map(merged),
+        new in interval(),
+        adds in any::<bool>(),
+    ) {
+        // Cut in two, so that some stand side by side, as they may in the kernel.
+        let cut = |i: &Interval| {
+            let middle = i.first + (i.last - i.first) / 2;
+            [Interval::new(i.first, middle), middle.checked_add(1).and_then(|n| Interval::new(n, i.last))]
+        };
+        let set: Vec<_> = set.iter().flat_map(cut).flatten().collect();
+        let mut ordered: Ordered = set.iter().copied().collect();
+        let near: Vec<_> = set.iter().filter(|old| old.touches(&new)).copied().collect();
+        prop_assert_eq!(ordered.near(&new), near.clone());
+        let whole = keys(&[new]).is_subset(&keys(&set));
+        prop_assert_eq!(ordered.holds(&new), whole);
+        let work = if adds { add } else { remove };
+        let change = work(&near, new);
+        prop_assert_eq!(&change, &work(&set, new), "what is not near does not matter");
+        ordered.make(&change);
+        let mut left = after(&set, &change);
+        left.sort_unstable();
+        prop_assert_eq!(ordered, left.into_iter().collect());
+    }
+
     #[test]
     fn what_is_merged_holds_the_same_keys_and_nothing_touches(set in proptest::collection::vec(interval(), 0..12)) {
         let result = merged(set.clone());
@@ -57,7 +83,7 @@ proptest! {
         let all: BTreeSet<_> = keys(&set).union(&keys(&[new])).copied().collect();
         prop_assert_eq!(keys(&result), all);
         prop_assert!(apart(&result));
-        prop_assert_eq!(add(&result, new), super::Change::default(), "again changes nothing");
+        prop_assert_eq!(add(&result, new), Change::default(), "again changes nothing");
         let near: Vec<_> = set.iter().filter(|old| old.touches(&new)).copied().collect();
         prop_assert_eq!(add(&near, new), change, "what is not near does not matter");
     }
@@ -72,7 +98,7 @@ proptest! {
         let left: BTreeSet<_> = keys(&set).difference(&keys(&[gone])).copied().collect();
         prop_assert_eq!(keys(&result), left);
         prop_assert!(apart(&result));
-        prop_assert_eq!(remove(&result, gone), super::Change::default(), "again changes nothing");
+        prop_assert_eq!(remove(&result, gone), Change::default(), "again changes nothing");
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! Numbers: `enum nft_*_attributes` of include/uapi/linux/netfilter/nf_tables.h.
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
+
 use super::field::{Field, Fields};
 use super::{KExpr, Range, special};
 use crate::netlink::attr::Buffer;
@@ -25,18 +27,36 @@ macro_rules! codec {
             }
         }
 
-        /// Reads an expression; nothing if it is unknown, or has other attributes than are known of it.
-        pub(super) fn decode<'a>(name: &[u8], data: Option<&'a [u8]>, outer: bool) -> Option<KExpr<'a>> {
-            let Some(data) = data else { return special::without_data(name) };
-            let mut fields = Fields::read(data)?;
-            let expression = match name {
+        /// Reads an expression and hands it to `make`. It is opaque if it is unknown, or has other attributes than are known of
+        /// it. Each is made where it is handed over, once nothing can go wrong, so that it is written where it stays: most of the
+        /// time that this takes would otherwise be moving them about.
+        #[inline]
+        pub(super) fn decode<'a, R>(
+            name: &'a [u8],
+            data: Option<&'a [u8]>,
+            outer: bool,
+            make: impl FnOnce(KExpr<'a>) -> R,
+        ) -> R {
+            let opaque = || KExpr::Opaque { name: Cow::Borrowed(name), data: data.map(Cow::Borrowed) };
+            let Some(bytes) = data else { return make(special::without_data(name).unwrap_or_else(opaque)) };
+            let mut fields = Fields::new();
+            if fields.read(bytes).is_none() {
+                return make(opaque());
+            }
+            match name {
                 $($name $(if fields.has($mark))? => {
                     $(fields.skip($pad);)?
-                    KExpr::$variant { $($field: codec!(@take fields $kind $($how)?)),+ }
+                    $(let Some($field) = codec!(@take fields $kind $($how)?) else { return make(opaque()) };)+
+                    if !fields.is_empty() {
+                        return make(opaque());
+                    }
+                    make(KExpr::$variant { $($field),+ })
                 })+
-                _ => special::decode(name, &mut fields, outer)?,
-            };
-            fields.is_empty().then_some(expression)
+                _ => match special::decode(name, &mut fields, outer) {
+                    Some(known) if fields.is_empty() => make(known),
+                    _ => make(opaque()),
+                },
+            }
         }
 
         /// Writes the attributes of an expression that is not opaque.
@@ -50,10 +70,15 @@ macro_rules! codec {
         }
     };
     (@take $fields:ident ($min:literal $max:literal)) => {
-        Range { min: $fields.take($min)?, max: $fields.take($max)? }
+        match ($fields.take($min), $fields.take($max)) {
+            (Some(min), Some(max)) => Some(Range { min, max }),
+            _ => None,
+        }
     };
-    (@take $fields:ident $kind:literal) => { $fields.take($kind)? };
-    (@take $fields:ident $kind:literal $how:ident) => { $fields.take::<Option<_>>($kind)?.unwrap_or_default() };
+    (@take $fields:ident $kind:literal) => { $fields.take($kind) };
+    (@take $fields:ident $kind:literal $how:ident) => {
+        $fields.take::<Option<_>>($kind).map(Option::unwrap_or_default)
+    };
     (@write $field:ident $buffer:ident ($min:literal $max:literal)) => {
         $field.min.write($min, $buffer);
         $field.max.write($max, $buffer);

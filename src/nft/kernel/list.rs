@@ -1,8 +1,6 @@
 //! Lists of expressions (`NFTA_RULE_EXPRESSIONS`): name and data of each.
 #![forbid(unsafe_code)]
 
-use std::borrow::Cow;
-
 use super::{KExpr, codec, special};
 use crate::netlink::attr::{Attrs, Buffer};
 
@@ -61,7 +59,7 @@ pub fn copy(attrs: Attrs<'_>, buffer: &mut Buffer) {
 pub fn decode<'a>(attrs: Attrs<'a>, out: &mut Vec<KExpr<'a>>) {
     for attr in attrs {
         let (name, data, _) = parts(attr.value);
-        out.push(understood(name, data, true));
+        codec::decode(name, data, true, |expression| out.push(expression));
     }
 }
 
@@ -76,8 +74,7 @@ pub fn one(bytes: &[u8], outer: bool) -> Option<KExpr<'_>> {
 /// The expression of that name and data: named objects have the attributes of the expressions that they share a name with.
 #[must_use]
 pub fn understood<'a>(name: &'a [u8], data: Option<&'a [u8]>, outer: bool) -> KExpr<'a> {
-    codec::decode(name, data, outer)
-        .unwrap_or_else(|| KExpr::Opaque { name: Cow::Borrowed(name), data: data.map(Cow::Borrowed) })
+    codec::decode(name, data, outer, |expression| expression)
 }
 
 /// Name and data, and whether that is all, and written as [`write`] would.

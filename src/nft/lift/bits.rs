@@ -164,6 +164,11 @@ pub(super) fn part_of(value: &Selector, mask: u128, scope: Scope<'_>) -> Option<
                 None => return None,
             }
         }
+        Place::Inside { base, offset } => {
+            let inside = scope.inside?;
+            let field = inside.field(base, offset.checked_mul(8)?.checked_add(above)?, bits)?;
+            (Expr::Inner(inside.tunnel, field), field.ty)
+        }
         Place::Option { kind, number, offset } => {
             let bit = offset.checked_mul(8)?.checked_add(above)?;
             source::option_expr(kind, number, bit, bits)?

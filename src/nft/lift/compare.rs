@@ -3,8 +3,9 @@
 
 use super::constant::{self, constant};
 use super::context::{Context, Dependency};
-use super::register::{Cover, Masked, Selector, Shape};
-use super::{Lift, bits, number, only, selector};
+use super::register::{Cover, Masked, Place, Selector, Shape};
+use super::source::{FIB_OIF, FIB_PRESENT};
+use super::{Lift, bits, inside, number, only, selector};
 use crate::nft::kernel::{Cmp, Data, KExpr, Reg};
 use crate::nft::model::{Base, Expr, Match, Order, RawPayload, Relation, Statement, Type};
 use crate::nft::tables::{Field, chain, symbol};
@@ -67,7 +68,14 @@ impl Lift<'_, '_> {
             return None;
         }
         let right = constant(self.names, value.shape, data.bytes())?;
-        Some(Match { op: relation(op), left: value.expr, right })
+        let mut left = value.expr;
+        // Whether there is a route is asked for by comparing with yes or no, and nft says no more of it.
+        if let (Expr::Fib(fib), Expr::Bool(_)) = (&mut left, &right) {
+            if fib.result == FIB_OIF {
+                fib.flags &= !FIB_PRESENT;
+            }
+        }
+        Some(Match { op: relation(op), left, right })
     }
 
     /// `(value & mask) == data`, as it was meant.
@@ -99,16 +107,23 @@ impl Lift<'_, '_> {
 
     /// The leading bytes of an address only: a prefix.
     fn short(&self, value: &Selector, op: Cmp, data: &Data) -> Option<Match> {
-        let (Expr::RawPayload(RawPayload { base, offset, len }), Some(_)) = (&value.expr, value.place) else {
-            return None;
+        let ((header, begins), offset, len, tunnel) = match (&value.expr, value.place?) {
+            (Expr::RawPayload(RawPayload { base, offset, len }), _) => {
+                (self.context.header(*base)?, *offset, *len, None)
+            }
+            (Expr::Inner(tunnel, field), Place::Inside { base, offset }) if inside::is_unnamed(field) => {
+                let header = self.inside.as_ref()?.header(base)?;
+                (header, offset.checked_mul(8)?, value.shape.bits, Some(*tunnel))
+            }
+            _ => return None,
         };
-        let (header, begins) = self.context.header(*base)?;
         let offset = offset.checked_sub(begins)?;
-        let covers = |f: &&Field| f.offset == offset && f.len > *len && constant::has_prefixes(f.ty);
+        let covers = |f: &&Field| f.offset == offset && f.len > len && constant::has_prefixes(f.ty);
         let field = header.fields.iter().find(covers)?;
         let shape = Shape::new(field.ty, field.len, field.order);
-        let right = self.prefix(shape, data.bytes(), *len)?;
-        Some(Match { op: relation(op), left: Expr::Payload(field), right })
+        let right = self.prefix(shape, data.bytes(), len)?;
+        let left = tunnel.map_or(Expr::Payload(field), |tunnel| Expr::Inner(tunnel, field));
+        Some(Match { op: relation(op), left, right })
     }
 
     /// An address of which only the leading bytes are compared: what connection tracking knows is not loaded in part.
@@ -133,7 +148,7 @@ impl Lift<'_, '_> {
     /// Several fields that were loaded as one because they lie side by side.
     fn split(&mut self, cover: Cover, value: &Selector, data: &Data) -> Option<()> {
         let (Expr::RawPayload(raw), None) = (&value.expr, &value.masked) else { return None };
-        let (start, end) = self.claim(cover)?;
+        let (start, end) = self.claim(cover, 0)?;
         if u32::try_from(data.bytes().len()).ok()?.checked_mul(8)? != raw.len {
             return None;
         }
@@ -191,20 +206,22 @@ impl Lift<'_, '_> {
 
     /// Puts a comparison in that may be a dependency of what follows, and learns from it.
     fn matched(&mut self, cover: Cover, found: Match, data: &Data) -> Option<()> {
-        let (start, end) = self.claim(cover)?;
         let constant = found.op == Relation::Equal && !matches!(found.right, Expr::Prefix(..));
         let is = match constant {
             true => number::big(data.bytes()).and_then(|value| dependency(&self.context, &found.left, value)),
             false => None,
         };
-        let field = match found.left {
-            Expr::Payload(field) if constant => Some(field),
-            _ => None,
+        let (field, inside) = match found.left {
+            Expr::Payload(field) if constant => (Some(field), None),
+            Expr::Inner(_, field) if constant => (None, Some(field)),
+            _ => (None, None),
         };
-        self.place(start, end, Statement::Match(found), is)?;
-        self.done |= cover;
+        let (start, end) = self.stand(cover, Statement::Match(found), is)?;
         if let Some(field) = field {
             learn(&mut self.context, field, data.bytes());
+        }
+        if let Some(field) = inside {
+            self.learn_inside(field, data.bytes(), start, end);
         }
         Some(())
     }
@@ -225,7 +242,7 @@ fn piece<'d>(
 }
 
 /// What such a comparison is to those that follow. The number is that of the bytes from the first on.
-fn dependency(context: &Context, left: &Expr, value: u128) -> Option<Dependency> {
+pub(super) fn dependency(context: &Context, left: &Expr, value: u128) -> Option<Dependency> {
     let (short, byte) = (u16::try_from(value).ok(), u8::try_from(value).ok());
     match left {
         Expr::Meta(key) => match key.number {
@@ -246,7 +263,7 @@ fn dependency(context: &Context, left: &Expr, value: u128) -> Option<Dependency>
 }
 
 /// What a field of a known value says about the headers behind it.
-fn learn(context: &mut Context, field: &Field, bytes: &[u8]) {
+pub(super) fn learn(context: &mut Context, field: &Field, bytes: &[u8]) {
     if let (("ip", "protocol") | ("ip6", "nexthdr"), [number]) = ((field.protocol, field.name), bytes) {
         context.l4 = Some(*number);
     }

@@ -2,8 +2,9 @@
 //! comparisons that are put in when a rule is made, so that those, and no others, are left out when it is listed.
 #![forbid(unsafe_code)]
 
+use super::inside;
 use crate::nft::model::{Base, Expr, Family, Statement};
-use crate::nft::tables::{self, Field, HeaderKind, Protocol, chain};
+use crate::nft::tables::{self, Field, HeaderKind, Protocol, Tunnel, chain};
 
 /// A comparison that may stand for a field that follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub(super) struct Context {
     pub ether: bool,
     /// Tags that are known to stand behind it.
     pub tags: u8,
+    /// What follows the header of the link was compared; it is not known by the family alone. No tag can follow then.
+    linked: bool,
     pub network: Layer,
     /// The protocol number above IP.
     pub l4: Option<u8>,
@@ -76,6 +79,8 @@ pub(super) struct Context {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Need {
     Field(&'static Field),
+    /// A field inside of a tunnel.
+    Inside(Tunnel, &'static Field),
     Network(&'static Protocol),
 }
 
@@ -85,6 +90,7 @@ impl Context {
             family,
             ether: chain::base(family, Base::Link).is_some(),
             tags: 0,
+            linked: false,
             network: chain::base(family, Base::Network).map_or(Layer::Unknown, Layer::Is),
             l4: None,
             types: [0; 6],
@@ -167,6 +173,7 @@ impl Context {
     pub(super) fn require(&mut self, need: Need, out: &mut Dependencies) -> Option<()> {
         let field = match need {
             Need::Network(protocol) => return self.require_network(protocol, false, out),
+            Need::Inside(tunnel, _) => return self.require_carrier(tunnel, out),
             Need::Field(field) => field,
         };
         match field.base {
@@ -176,6 +183,9 @@ impl Context {
                     self.ether = true;
                 }
                 if field.protocol == tables::VLAN.name && self.tags == 0 {
+                    if self.linked {
+                        return None;
+                    }
                     out.push(Dependency::LinkType(0, 0x8100))?;
                     self.tags = 1;
                 }
@@ -201,7 +211,8 @@ impl Context {
         }
         let ethertype = chain::ethertype(protocol)?;
         let by_link = match self.family {
-            Family::Bridge => above || self.tags > 0,
+            // As nft does it: a frame says itself that it is of ARP, of IP the device has said it.
+            Family::Bridge => above || self.tags > 0 || std::ptr::eq(protocol, &tables::ARP),
             _ => self.ether,
         };
         out.push(match self.family {
@@ -211,7 +222,22 @@ impl Context {
             Family::Ip | Family::Ip6 | Family::Arp => return None,
         })?;
         self.network = Layer::Is(protocol);
+        self.linked = true;
         Some(())
+    }
+
+    /// The protocol that carries a tunnel.
+    fn require_carrier(&mut self, tunnel: Tunnel, out: &mut Dependencies) -> Option<()> {
+        let (number, is_compared) = inside::carrier(tunnel);
+        match self.l4 {
+            Some(known) => (known == number).then_some(()),
+            None if is_compared => {
+                out.push(Dependency::L4(number))?;
+                self.l4 = Some(number);
+                Some(())
+            }
+            None => None,
+        }
     }
 
     fn require_transport(&mut self, field: &'static Field, out: &mut Dependencies) -> Option<()> {
@@ -219,6 +245,8 @@ impl Context {
         match self.l4 {
             Some(known) if known != number => return None,
             Some(_) => {}
+            // Nothing is above ARP.
+            None if self.family == Family::Arp || self.network == Layer::Is(&tables::ARP) => return None,
             None => {
                 if let Some(network) = carrier(protocol) {
                     self.require_network(network, true, out)?;
@@ -250,19 +278,20 @@ impl Context {
             Dependency::NfProto(number) => {
                 if self.family == Family::Inet {
                     self.network = layer(chain::upper_of_meta(chain::META_NFPROTO, u64::from(number)));
+                    self.linked = true;
                 }
             }
             Dependency::MetaProtocol(number) => {
                 if matches!(self.family, Family::Bridge | Family::Netdev) {
                     self.network = layer(chain::by_ethertype(u64::from(number)));
+                    self.linked = true;
                 }
             }
             Dependency::LinkType(behind, number) => match chain::by_ethertype(u64::from(number)) {
                 Some(protocol) if protocol == &tables::VLAN => self.tags = behind.saturating_add(1),
                 known => {
-                    if self.network == Layer::Unknown {
-                        self.network = layer(known);
-                    }
+                    self.network = layer(known);
+                    self.linked = true;
                 }
             },
             Dependency::L4(number) => self.l4 = Some(number),
@@ -312,6 +341,7 @@ fn layer(protocol: Option<&'static Protocol>) -> Layer {
 pub(super) fn needs(expr: &Expr, see: &mut dyn FnMut(Need) -> bool) -> bool {
     match expr {
         Expr::Payload(field) => see(Need::Field(field)),
+        Expr::Inner(tunnel, field) => see(Need::Inside(*tunnel, field)),
         Expr::Exthdr(header, _) => match header.kind {
             HeaderKind::Ipv6 => see(Need::Network(&tables::IP6)),
             HeaderKind::IpOption => see(Need::Network(&tables::IP)),
@@ -333,6 +363,11 @@ pub(super) fn needs_something(statement: &Statement) -> bool {
         Statement::Counter(_) | Statement::Verdict(_) | Statement::Log(_) | Statement::Limit(_) => false,
         _ => !statement_needs(statement, &mut |_| false),
     }
+}
+
+/// Whether a statement looks inside of a tunnel.
+pub(super) fn is_inside(statement: &Statement) -> bool {
+    !statement_needs(statement, &mut |need| !matches!(need, Need::Inside(..)))
 }
 
 /// The same for a statement.

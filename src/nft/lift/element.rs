@@ -1,4 +1,4 @@
-//! The elements of anonymous sets and maps, in the order of their values.
+//! The elements of anonymous sets and maps, in the order of their values where these have one.
 #![forbid(unsafe_code)]
 
 use std::cmp::Ordering;
@@ -43,7 +43,10 @@ pub(super) fn all(
             out.push(element(names, key, start, target)?);
         }
     } else {
-        sorted.sort_by(|a, b| compare(shapes, a, b));
+        // Ranges side by side have no order, and nft leaves them in the kernel's.
+        if set.flags & set_flag::INTERVAL == 0 {
+            sorted.sort_by(|a, b| compare(shapes, a, b));
+        }
         for one in sorted {
             let end = one.key_end.as_deref();
             let key = key(names, shapes, one.key.as_deref()?, end.or(one.key.as_deref())?)?;

@@ -28,6 +28,16 @@ pub(super) fn is_anonymous(set: &Set) -> bool {
     set.flags & set_flag::ANONYMOUS != 0
 }
 
+/// Whether it is an address of connection tracking's own family, which is only compared, never looked up.
+fn without_family(key: &Expr) -> bool {
+    match key {
+        Expr::Ct(ct) => ct.key.bits == 0,
+        Expr::Concat(parts) | Expr::List(parts) => parts.iter().any(without_family),
+        Expr::Binop(_, sides) => sides.iter().any(without_family),
+        _ => false,
+    }
+}
+
 fn bytes_of(shapes: &[Shape]) -> usize {
     shapes.iter().map(|shape| width(shape.len) * 4).sum()
 }
@@ -114,6 +124,9 @@ impl Lift<'_, '_> {
         let sets = self.sets;
         let set = sets.set(name);
         let key = self.key(sreg, set.map(|(set, _)| &set.key), None)?;
+        if without_family(&key.expr) {
+            return None;
+        }
         let cover = key.cover | only(index);
         let inverted = flags == INVERTED;
         match dreg {

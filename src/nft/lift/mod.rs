@@ -12,6 +12,7 @@ mod compare;
 mod constant;
 mod context;
 mod element;
+mod inside;
 mod key;
 mod mangle;
 mod nat;
@@ -25,6 +26,7 @@ use crate::nft::model::{Family, RawElement, Set, Statement};
 use crate::nft::object::stateful;
 use crate::nft::value::{Loopback, Names};
 use context::{Context, Dependency};
+use inside::Inside;
 use register::{Cover, Registers, Selector, Value, What};
 use trail::Trail;
 
@@ -50,6 +52,7 @@ pub fn statements(expressions: &[KExpr<'_>], family: Family, sets: &dyn Sets) ->
         registers: Registers::default(),
         context: Context::new(family),
         trail: Trail::new(),
+        inside: None,
         out: Vec::with_capacity(expressions.len().div_ceil(2)),
         starts: [0; STATEMENTS],
         done: 0,
@@ -72,6 +75,8 @@ struct Lift<'e, 'a> {
     registers: Registers,
     context: Context,
     trail: Trail,
+    /// The packet inside of a tunnel, where the rule looks there.
+    inside: Option<Box<Inside>>,
     out: Vec<Statement>,
     /// The first of the expressions that each of them stands for.
     starts: [u8; STATEMENTS],
@@ -83,6 +88,7 @@ struct Lift<'e, 'a> {
 #[derive(Clone, Copy)]
 struct Scope<'s> {
     context: &'s Context,
+    inside: Option<&'s Inside>,
     names: &'s dyn Names,
 }
 
@@ -93,7 +99,7 @@ fn only(index: usize) -> Cover {
 
 impl<'e, 'a> Lift<'e, 'a> {
     fn scope(&self) -> Scope<'_> {
-        Scope { context: &self.context, names: self.names }
+        Scope { context: &self.context, inside: self.inside.as_deref(), names: self.names }
     }
 
     fn run(&mut self) {
@@ -128,6 +134,7 @@ impl<'e, 'a> Lift<'e, 'a> {
                 self.registers.put(*dreg, Value { from: value.from | only(index), ..value })
             }
             KExpr::Hash { .. } if self.hash(index, expression).is_some() => Some(()),
+            KExpr::Inner { .. } => self.look_inside(index, expression),
             _ => match source::load(expression, &self.context) {
                 Some((dreg, what)) => self.registers.put(dreg, source::value(what, only(index))?),
                 None => self.act(index, expression),
@@ -150,22 +157,36 @@ impl<'e, 'a> Lift<'e, 'a> {
         Some(Value { len: selector.shape.len, what: What::Selector(selector), from })
     }
 
-    /// The first expression of those that a statement would stand for: they lie side by side, and none belongs to another.
-    fn claim(&self, cover: Cover) -> Option<(usize, usize)> {
+    /// The first expression of those that a statement would stand for, and where they end: they lie side by side, and none belongs to
+    /// another. Those that are hidden behind it may: that other statement goes.
+    fn claim(&self, cover: Cover, hidden: Cover) -> Option<(usize, usize)> {
         if cover & self.done != 0 {
             return None;
         }
-        let (start, len) = number::run(cover)?;
+        let (start, len) = number::run(cover | hidden)?;
         let start = usize::try_from(start).ok()?;
         Some((start, start.checked_add(usize::try_from(len).ok()?)?))
     }
 
     /// Puts a statement in that stands for these expressions.
     fn push(&mut self, cover: Cover, statement: Statement) -> Option<()> {
-        let (start, end) = self.claim(cover)?;
-        self.place(start, end, statement, None)?;
+        self.stand(cover, statement, None).map(|_| ())
+    }
+
+    /// The same for one that may be a comparison that others rely on; where its own expressions begin and end.
+    fn stand(
+        &mut self,
+        cover: Cover,
+        statement: Statement,
+        is: Option<Dependency>,
+    ) -> Option<(usize, usize)> {
+        if self.inside.is_some() {
+            return self.stand_inside(cover, statement, is);
+        }
+        let (start, end) = self.claim(cover, 0)?;
+        self.place(start, end, statement, is)?;
         self.done |= cover;
-        Some(())
+        Some((start, end))
     }
 
     /// Puts a statement in behind the others, and takes those out that will be put in for it.
@@ -191,13 +212,14 @@ impl<'e, 'a> Lift<'e, 'a> {
     }
 
     /// The statements in their order, with everything that no statement stands for.
-    fn finish(self) -> Vec<Statement> {
+    fn finish(&mut self) -> Vec<Statement> {
         let count = u32::try_from(self.expressions.len()).unwrap_or(u32::MAX);
+        let lifted = std::mem::take(&mut self.out);
         if self.expressions.len() <= MOST && self.done == number::ones(count) {
-            return self.out;
+            return lifted;
         }
         let mut out = Vec::with_capacity(self.expressions.len());
-        let mut statements = self.starts.into_iter().map(usize::from).zip(self.out).peekable();
+        let mut statements = self.starts.iter().copied().map(usize::from).zip(lifted).peekable();
         for (index, expression) in self.expressions.iter().enumerate() {
             while let Some((_, statement)) = statements.next_if(|(start, _)| *start <= index) {
                 out.push(statement);

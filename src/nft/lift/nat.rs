@@ -7,6 +7,7 @@ use super::register::{self, Cover, Mapped, Shape, What};
 use super::{Lift, only};
 use crate::nft::kernel::{KExpr, Range, Reg};
 use crate::nft::model::{Expr, Family, Nat, NatKind, Order, Queue, Statement, Tproxy, Type, nat_type};
+use crate::nft::value::largest_generated;
 
 /// `NF_NAT_RANGE_MAP_IPS` and `PROTO_SPECIFIED`: set where there is an address, and a port.
 const IMPLIED: u32 = 1 | 2;
@@ -14,6 +15,8 @@ const IMPLIED: u32 = 1 | 2;
 const KNOWN: u32 = 4 | 8 | 16 | NETMAP;
 /// `NF_NAT_RANGE_NETMAP`
 const NETMAP: u32 = 64;
+/// `NFT_QUEUE_FLAG_CPU_FANOUT`: nft asks for it among several queues only.
+const FANOUT: u16 = 2;
 
 fn address(family: u32) -> Option<(Family, Shape)> {
     Some(match family {
@@ -209,11 +212,14 @@ impl Lift<'_, '_> {
             return None;
         }
         let (num, cover) = match (num, total, sreg_qnum) {
-            (None, None, Some(reg)) => {
+            (None, None, Some(reg)) if flags & FANOUT == 0 => {
                 let (expr, cover) = self.value(*reg, Shape::new(Type::Integer, 32, Order::Host))?;
+                if largest_generated(&expr).is_some_and(|last| last > u64::from(u16::MAX)) {
+                    return None;
+                }
                 (expr, cover)
             }
-            (Some(num), None | Some(0 | 1), None) => (Expr::Int(u64::from(*num)), 0),
+            (Some(num), None | Some(0 | 1), None) if flags & FANOUT == 0 => (Expr::Int(u64::from(*num)), 0),
             (Some(num), Some(total), None) => {
                 let last = num.checked_add(total.checked_sub(1)?)?;
                 let ends = [Expr::Int(u64::from(*num)), Expr::Int(u64::from(last))];

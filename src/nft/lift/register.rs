@@ -77,6 +77,8 @@ impl Shape {
 pub(super) enum Place {
     /// In the packet: bytes from a base.
     Packet { base: Base, offset: u32 },
+    /// In the packet inside of a tunnel.
+    Inside { base: Base, offset: u32 },
     /// In an option.
     Option { kind: HeaderKind, number: u8, offset: u32 },
 }
@@ -125,11 +127,10 @@ impl Registers {
         let to = from.checked_add(width(value.len).max(1)).filter(|to| *to <= SLOTS)?;
         let apart = |held: &Held| held.to <= from || held.from >= to;
         self.others.retain(apart);
-        let held = Some(Held { from, to, value });
         if self.first.as_ref().is_some_and(apart) {
-            self.others.extend(held);
+            self.others.push(Held { from, to, value });
         } else {
-            self.first = held;
+            self.first = Some(Held { from, to, value });
         }
         Some(())
     }

@@ -8,12 +8,15 @@ use crate::nft::model::{
     Base, Ct, Direction, Expr, Family, Fib, Ipsec, Modulus, Numgen, Order, Osf, RawOption, RawPayload, Rt,
     Socket, Type,
 };
+use crate::nft::tables::chain::META_NFPROTO;
 use crate::nft::tables::{self, HeaderKind};
 
 /// `NFT_EXTHDR_F_PRESENT`
 const PRESENT: u32 = 1;
 /// `NFTA_FIB_F_PRESENT`
-const FIB_PRESENT: u32 = 1 << 5;
+pub(super) const FIB_PRESENT: u32 = 1 << 5;
+/// `NFT_FIB_RESULT_OIF`
+pub(super) const FIB_OIF: u8 = 1;
 /// All `NFTA_FIB_F_*` that are known.
 const FIB_FLAGS: u32 = (1 << 6) - 1;
 /// `NFT_HASH_SYM`
@@ -45,6 +48,8 @@ pub(super) fn load(expression: &KExpr<'_>, context: &Context) -> Option<(Reg, Wh
         KExpr::Payload { dreg, base: number, offset, len } => {
             (*dreg, packet(base(*number)?, *offset, *len, context)?)
         }
+        // Asked for only where packets are of several families; elsewhere nobody could say it again.
+        KExpr::Meta { key: META_NFPROTO, .. } if context.family != Family::Inet => return None,
         KExpr::Meta { dreg, key } => {
             let key = tables::meta_numbered(*key)?;
             (*dreg, plain(Expr::Meta(key), key.ty, key.bits, key.order))

@@ -6,11 +6,12 @@ use super::wanted::{Sets, Wanted};
 use super::{Listing, known};
 use crate::netlink::attr::Buffer;
 use crate::netlink::message::Message;
-use crate::nft::model::{ObjectKind, ObjectState};
+use crate::nft::model::{ObjectKind, TableRef};
 use crate::nft::object::{chain, message, named, set, table};
 use crate::nft::schema;
 use crate::nft::transport::dump::{Dump, unless};
-use crate::nft::transport::{Error, Link, kind};
+use crate::nft::transport::{Error, Link, Refusal, get, kind};
+use crate::quote::printable;
 
 /// Reads what is wanted of them, and the sets that wanted rules look into; and of which generation that is.
 pub fn read(link: &mut Link, wanted: &Wanted) -> Result<(Option<u32>, Known), Error> {
@@ -92,7 +93,7 @@ fn each(
     filter: impl FnOnce(&mut Buffer),
     mut one: impl FnMut(&Message<'_>),
 ) -> Result<(), Error> {
-    let number = kind(u8::try_from(number).unwrap_or(u8::MAX));
+    let number = kind(number);
     let mut dump = Dump::start(link, number, wanted.family(), filter)?;
     // A table that is not there has no sets.
     while let Some(messages) = unless(dump.next(link), &[libc::ENOENT])? {
@@ -107,6 +108,41 @@ fn each(
     }
 }
 
+/// What is named and not there is no empty list: whoever misspelt it would take it for one.
+pub(super) fn check(link: &mut Link, wanted: &Wanted, known: &Known) -> Result<(), Error> {
+    let Some(table) = wanted.table() else { return Ok(()) };
+    let nothing = known.tables.is_empty() && known.chains.is_empty() && known.objects.is_empty();
+    let there = !(nothing && known.sets.is_empty()) || is_there(link, table)?;
+    let missing = if !there {
+        Some(("table", None))
+    } else if let Some(name) = &wanted.name {
+        let (what, found) = if wanted.chains {
+            ("chain", !known.chains.is_empty())
+        } else if wanted.objects.is_some() {
+            ("object", !known.objects.is_empty())
+        } else {
+            ("set", known.sets.iter().any(|set| set.name == *name))
+        };
+        (!found).then_some((what, Some(name)))
+    } else {
+        None
+    };
+    let Some((what, name)) = missing else { return Ok(()) };
+    let name = name.map(|name| format!(" {}", printable(name))).unwrap_or_default();
+    let (family, table) = (table.family.name(), printable(&table.name));
+    let text = format!("(there is no {what} {family} {table}{name})").into_bytes();
+    Err(Error::Refused(Refusal { errno: libc::ENOENT, offset: None, text: Some(text) }))
+}
+
+fn is_there(link: &mut Link, table: &TableRef) -> Result<bool, Error> {
+    let number = kind(message::GET_TABLE);
+    match get::point(link, number, table.family.number(), |buffer| buffer.put_text(1, &table.name)) {
+        Ok(_) => Ok(true),
+        Err(Error::Refused(refusal)) if refusal.errno == libc::ENOENT => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
 impl Listing {
     /// Shows what was read, but for the sets: those come with their elements.
     pub(super) fn show_headers(&mut self) {
@@ -118,8 +154,6 @@ impl Listing {
             self.row(|w| schema::write_chain(chain, w));
         }
         for object in &known.objects {
-            // A listing of everything names what this program has no word for too.
-            let _: &ObjectState = &object.state;
             self.row(|w| schema::write_object(object, w));
         }
         if let Sets::Headers { sets, maps } = self.wanted.sets {

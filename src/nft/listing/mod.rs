@@ -165,6 +165,9 @@ impl Listing {
         match std::mem::replace(&mut self.stage, Stage::End) {
             Stage::Headers => {
                 let (generation, known) = headers::read(link, &self.wanted)?;
+                if self.form != Form::Bans {
+                    headers::check(link, &self.wanted, &known)?;
+                }
                 (self.generation, self.known) = (generation.unwrap_or(0), known);
                 self.show_headers();
                 self.stage = Stage::Sets(sets::Reading::default());

@@ -1,9 +1,11 @@
 //! Rules, straight from the datagram into the chunk: ten thousand of them are the usual case, not the extreme one.
 #![forbid(unsafe_code)]
 
+use super::known::{InTable, Known};
 use super::wanted::Form;
 use super::{Listing, Stage, headers};
 use crate::netlink::attr::Attrs;
+use crate::netlink::message::Messages;
 use crate::nft::kernel::{self, KExpr};
 use crate::nft::lift;
 use crate::nft::model::{Family, TableRef, Text};
@@ -12,6 +14,10 @@ use crate::nft::schema;
 use crate::nft::transport::dump::{Dump, unless};
 use crate::nft::transport::{Error, Link, kind};
 use crate::wire::chunk::Chunk;
+use crate::wire::write::Writer;
+
+/// Expressions of most rules.
+const USUAL: usize = 16;
 
 /// How far it is.
 #[derive(Debug, Default)]
@@ -36,46 +42,11 @@ impl Listing {
         }
         self.same(&dump)?;
         let known = std::mem::take(&mut self.known);
-        // The table of the last rule: most rules are of the same one.
-        let mut table: Option<TableRef> = None;
         // A table that is not there has no rules.
         let next = unless(dump.next(link), &[libc::ENOENT]);
         let mut end = false;
         match next {
-            Ok(Some(messages)) => {
-                for message in messages {
-                    let Some(raw) = rule::decode(message.body) else { continue };
-                    let Some(family) = Family::numbered(message.family) else { continue };
-                    if table.as_ref().is_none_or(|t| t.family != family || *t.name != *raw.table) {
-                        table = Some(TableRef { family, name: Text::Owned(raw.table.to_vec()) });
-                    }
-                    let Some(table) = &table else { continue };
-                    let mut expressions: Vec<KExpr<'_>> = Vec::with_capacity(8);
-                    kernel::decode(Attrs::new(raw.expressions), &mut expressions);
-                    let statements = lift::statements(&expressions, family, &known.table(table));
-                    let comment = raw.comment.map(|c| Text::Owned(c.to_vec()));
-                    let write = |w: &mut crate::wire::write::Writer| {
-                        schema::write_rule_parts(
-                            table,
-                            raw.chain,
-                            Some(raw.handle),
-                            &statements,
-                            comment.as_ref(),
-                            w,
-                        );
-                    };
-                    if self.form == Form::Terms && self.ready.is_empty() && !chunk.is_full() {
-                        chunk.push(|w| {
-                            w.tuple(1);
-                            write(w);
-                        });
-                        self.ready.extend(chunk.overhang());
-                        self.rows = self.rows.saturating_add(1);
-                    } else {
-                        self.row(write);
-                    }
-                }
-            }
+            Ok(Some(messages)) => self.datagram(messages, &known, chunk),
             Ok(None) => end = true,
             Err(e) => {
                 self.known = known;
@@ -87,8 +58,41 @@ impl Listing {
         Ok(())
     }
 
+    /// Shows the rules of a datagram. What they share is kept from one to the next: most are of the same table, and none needs
+    /// more than what was taken for the one before it.
+    fn datagram(&mut self, messages: Messages<'_>, known: &Known, chunk: &mut Chunk) {
+        let mut last: Option<(TableRef, InTable<'_>)> = None;
+        let mut expressions: Vec<KExpr<'_>> = Vec::with_capacity(USUAL);
+        for message in messages {
+            let Some(raw) = rule::decode(message.body) else { continue };
+            let Some(family) = Family::numbered(message.family) else { continue };
+            if last.as_ref().is_none_or(|(t, _)| t.family != family || *t.name != *raw.table) {
+                let table = TableRef { family, name: Text::Owned(raw.table.to_vec()) };
+                let sets = known.table(&table);
+                last = Some((table, sets));
+            }
+            let Some((table, sets)) = &last else { continue };
+            expressions.clear();
+            kernel::decode(Attrs::new(raw.expressions), &mut expressions);
+            let statements = lift::statements(&expressions, family, sets);
+            let write = |w: &mut Writer| {
+                schema::write_rule_parts(table, raw.chain, Some(raw.handle), &statements, raw.comment, w);
+            };
+            if self.form == Form::Terms && self.ready.is_empty() && !chunk.is_full() {
+                chunk.push(|w| {
+                    w.tuple(1);
+                    write(w);
+                });
+                self.ready.extend(chunk.overhang());
+                self.rows = self.rows.saturating_add(1);
+            } else {
+                self.row(write);
+            }
+        }
+    }
+
     fn start_rules(&self, link: &mut Link) -> Result<Dump, Error> {
-        let number = kind(u8::try_from(message::GET_RULE).unwrap_or(u8::MAX));
+        let number = kind(message::GET_RULE);
         Dump::start(link, number, self.wanted.family(), |buffer| {
             headers::in_table(&self.wanted, buffer);
             if let Some(chain) = &self.wanted.name {

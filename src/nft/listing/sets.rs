@@ -4,6 +4,7 @@
 use super::wanted::{Form, Sets};
 use super::{Listing, Stage, bans, known, rules};
 use crate::limits::{NFT_INTERVALS_MAX, NFT_ROW_ELEMENTS};
+use crate::nft::elements::Seen;
 use crate::nft::model::{Expr, RawElement, Set};
 use crate::nft::object::member::{Member, expr_of, is_halved, members};
 use crate::nft::object::{element, message};
@@ -21,6 +22,8 @@ pub struct Reading {
     waiting: Vec<RawElement>,
     /// The head was shown: its elements follow in rows of their own.
     begun: bool,
+    /// Those that came, if one could come twice.
+    seen: Seen,
 }
 
 impl Listing {
@@ -45,8 +48,13 @@ impl Listing {
         };
         self.same(&dump)?;
         if let Some(messages) = dump.next(link)? {
-            let found = messages.flat_map(|m| element::elements(m.body)).map(|attr| element::decode(&attr).0);
-            reading.waiting.extend(found);
+            for attr in messages.flat_map(|m| element::elements(m.body)) {
+                let (element, _) = element::decode(&attr);
+                if Seen::is_needed(set.flags) {
+                    reading.seen.once(&element)?;
+                }
+                reading.waiting.push(element);
+            }
             if is_halved(&set) && reading.waiting.len() > NFT_INTERVALS_MAX {
                 return Err(Error::Refused(too_many()));
             }
@@ -55,14 +63,15 @@ impl Listing {
                 && self.form != Form::Bans
                 && reading.waiting.len() > NFT_ROW_ELEMENTS
             {
-                self.head(&set, &mut reading);
+                self.head(&set, reading.begun);
+                reading.begun = true;
                 self.many(&set, &mut reading.waiting, false);
             }
             reading.dump = Some(dump);
             self.stage = Stage::Sets(reading);
             return Ok(());
         }
-        let Reading { place, mut waiting, mut begun, .. } = reading;
+        let Reading { place, mut waiting, begun, .. } = reading;
         if shown && self.form == Form::Bans {
             for member in members(&set, waiting) {
                 self.row(|w| bans::write(&member, w));
@@ -70,10 +79,8 @@ impl Listing {
         } else if !shown {
             self.known.elements.insert(place, waiting);
         } else if begun || waiting.len() > NFT_ROW_ELEMENTS {
-            let mut reading = Reading { begun, ..Reading::default() };
-            self.head(&set, &mut reading);
-            begun = true;
-            self.many(&set, &mut waiting, begun);
+            self.head(&set, begun);
+            self.many(&set, &mut waiting, true);
         } else {
             let elements = shown_elements(&set, waiting);
             self.row(|w| schema::write_set(&set, &elements, w));
@@ -82,10 +89,10 @@ impl Listing {
         Ok(())
     }
 
-    fn head(&mut self, set: &Set, reading: &mut Reading) {
-        if !reading.begun {
+    /// The set itself, unless it stands there already.
+    fn head(&mut self, set: &Set, begun: bool) {
+        if !begun {
             self.row(|w| schema::write_set_head(set, false, w));
-            reading.begun = true;
         }
     }
 
@@ -105,7 +112,7 @@ fn shown_elements(set: &Set, raw: Vec<RawElement>) -> Vec<Expr> {
 }
 
 fn start(link: &mut Link, set: &Set) -> Result<Dump, Error> {
-    let number = kind(u8::try_from(message::GET_ELEMENT).unwrap_or(u8::MAX));
+    let number = kind(message::GET_ELEMENT);
     Dump::start(link, number, set.table.family.number(), |buffer| {
         buffer.put_text(1, &set.table.name);
         buffer.put_text(2, &set.name);

@@ -1,6 +1,8 @@
 //! Commands: what a request asks for, one after the other, all or nothing.
 #![forbid(unsafe_code)]
 
+use std::slice;
+
 use super::{Chain, Family, Object, ObjectKind, Rule, Set, Table, TableRef, Text};
 use crate::wire::term::Items;
 
@@ -28,36 +30,55 @@ pub enum Command<'a> {
     Rename(TableRef, Text, Text),
     /// `reset` a counter or a quota.
     Reset(TableRef, ObjectKind, Text),
+    /// `metainfo`, which changes nothing. It keeps its place, so that what stands behind it keeps its number.
+    Metainfo,
 }
 
 impl Command<'_> {
-    /// The table that it changes. A `flush ruleset` changes all of them, and a table that is known by its handle has no name.
+    /// The tables that it changes, as far as it names them: a table that is known by its handle has no name here, and `flush ruleset`
+    /// says nothing of those that there are.
     #[must_use]
-    pub fn table(&self) -> Option<&TableRef> {
+    pub fn tables(&self) -> &[TableRef] {
         match self {
-            Self::Add(what) | Self::Create(what) => Some(match what {
-                Creation::Table(table) => &table.id,
-                Creation::Chain(chain) => &chain.table,
-                Creation::Set(set, _) => &set.table,
-                Creation::Elements(table, ..) => table,
-                Creation::Object(object) => &object.table,
-            }),
-            Self::Insert(rule, _) | Self::Append(rule, _) | Self::Replace(rule) => Some(&rule.table),
-            Self::Delete(target) | Self::Destroy(target) => match target {
-                Target::TableHandle(..) => None,
-                Target::Table(table)
-                | Target::Chain(table, _)
-                | Target::ChainHandle(table, _)
-                | Target::Rule(table, ..)
-                | Target::Set(table, _)
-                | Target::SetHandle(table, _)
-                | Target::Elements(table, ..)
-                | Target::Object(table, ..)
-                | Target::ObjectHandle(table, ..) => Some(table),
-            },
-            Self::Flush(Flush::Table(table) | Flush::Chain(table, _) | Flush::Set(table, _)) => Some(table),
-            Self::Flush(Flush::Ruleset(_)) => None,
-            Self::Rename(table, ..) | Self::Reset(table, ..) => Some(table),
+            Self::Add(what) | Self::Create(what) => slice::from_ref(what.table()),
+            Self::Insert(rule, _) | Self::Append(rule, _) | Self::Replace(rule) => {
+                slice::from_ref(&rule.table)
+            }
+            Self::Delete(target) | Self::Destroy(target) => target.table().map_or(&[], slice::from_ref),
+            Self::Flush(Flush::Table(table) | Flush::Chain(table, _) | Flush::Set(table, _))
+            | Self::Rename(table, ..)
+            | Self::Reset(table, ..) => slice::from_ref(table),
+            Self::Flush(Flush::Tables(tables)) => tables,
+            Self::Flush(Flush::Ruleset(_)) | Self::Metainfo => &[],
+        }
+    }
+}
+
+impl Creation<'_> {
+    fn table(&self) -> &TableRef {
+        match self {
+            Creation::Table(table) => &table.id,
+            Creation::Chain(chain) => &chain.table,
+            Creation::Set(set, _) => &set.table,
+            Creation::Elements(table, ..) => table,
+            Creation::Object(object) => &object.table,
+        }
+    }
+}
+
+impl Target<'_> {
+    fn table(&self) -> Option<&TableRef> {
+        match self {
+            Target::TableHandle(..) => None,
+            Target::Table(table)
+            | Target::Chain(table, _)
+            | Target::ChainHandle(table, _)
+            | Target::Rule(table, ..)
+            | Target::Set(table, _)
+            | Target::SetHandle(table, _)
+            | Target::Elements(table, ..)
+            | Target::Object(table, ..)
+            | Target::ObjectHandle(table, ..) => Some(table),
         }
     }
 }
@@ -124,4 +145,6 @@ pub enum Flush {
     Set(TableRef, Text),
     /// Everything, or all tables of a family.
     Ruleset(Option<Family>),
+    /// The same once somebody has looked which tables that is: they go, with all that is in them.
+    Tables(Vec<TableRef>),
 }

@@ -16,6 +16,7 @@ const DATA: u8 = 1;
 
 /// Kinds of expressions: numbers of nft's, seen in what it writes.
 mod kind {
+    pub const VERDICT: u32 = 1;
     pub const PAYLOAD: u32 = 7;
     pub const META: u32 = 9;
     pub const SOCKET: u32 = 10;
@@ -189,6 +190,14 @@ pub fn write(expr: &Expr) -> Result<Option<Vec<u8>>, Unfit> {
         put(&mut all, at, &one)?;
     }
     wrapped(kind::CONCAT, &all).map(Some)
+}
+
+/// The record of a map to verdicts, which are of one kind only.
+///
+/// # Errors
+/// None; those of [`write`].
+pub fn verdict() -> Result<Vec<u8>, Unfit> {
+    wrapped(kind::VERDICT, &[])
 }
 
 fn wrapped(kind: u32, data: &[u8]) -> Result<Vec<u8>, Unfit> {

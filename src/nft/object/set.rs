@@ -198,6 +198,10 @@ fn user_data(set: &Set) -> Result<Vec<u8>, Unfit> {
         }
         Some(MapData::Verdicts | MapData::Objects(_)) => {
             userdata::put_number(&mut out, record::DATA_ORDER, 0)?;
+            // nft reads what the keys of a verdict map were declared with only where it is said of the verdicts as well.
+            if set.data == Some(MapData::Verdicts) && set.key.of.is_some() {
+                userdata::put(&mut out, record::DATA_TYPEOF, &declared::verdict()?)?;
+            }
         }
     }
     if set.auto_merge {

@@ -144,11 +144,11 @@ pub fn write(chain: &Chain, w: &mut Writer) {
             + usize::from(base.accepts.is_some())
             + usize::from(base.offload)
     });
-    table::begin(atoms::CHAIN, 3 + more + table::common(*handle, comment.as_ref()), w);
+    table::begin(atoms::CHAIN, 3 + more + table::common(*handle, comment.as_deref()), w);
     table::write_key(table, w);
     w.atom(atoms::NAME);
     w.binary(name);
-    table::write_common(*handle, comment.as_ref(), w);
+    table::write_common(*handle, comment.as_deref(), w);
     if let Some(base) = base {
         write_base(base, table.family, w);
     }

@@ -4,10 +4,10 @@
 use super::place::{Budget, Place, Read};
 use super::rule::{self, Handle};
 use super::{chain, object, set, table};
-use crate::error::{RequestError, Why};
+use crate::error::{RequestError, Step, Why};
 use crate::limits::NFT_COMMANDS_MAX;
 use crate::nft::model::{Command, Creation, Family, Flush, ObjectKind, TableRef, Target, Text};
-use crate::wire::schema::At;
+use crate::wire::schema::{At, word};
 use crate::wire::term::{Items, Term};
 
 /// What is done. A bare object is added, so that a listing is a change.
@@ -77,21 +77,53 @@ pub fn commands<'a>(term: Term<'a>, at: &At<'_>) -> Result<Vec<Command<'a>>, Req
     all(&top.key(key), list)
 }
 
+/// What was wrong with a command once it was carried out, with the whole way to it: `error` begins with the number of the command
+/// and goes on inside its object.
+#[must_use]
+pub fn placed(error: RequestError, commands: Term<'_>, at: &At<'_>) -> RequestError {
+    let RequestError::BadRequest(inside, why) = error else { return error };
+    let (mut path, mut list) = (at.path(), commands);
+    if let Some((key, value)) = single(commands, &["nftables"]) {
+        path.push(Step::Key(key));
+        list = value;
+    }
+    let Some((Step::Index(n), rest)) = inside.split_first() else {
+        return RequestError::BadRequest([path, inside].concat(), why);
+    };
+    path.push(Step::Index(*n));
+    let at = usize::try_from(n.saturating_sub(1)).unwrap_or(usize::MAX);
+    let mut command = if let Term::List(mut items) = list { items.nth(at) } else { None };
+    while let Some((key, value)) = command.and_then(|command| single(command, VERBS)) {
+        path.push(Step::Key(key));
+        command = (!OBJECTS.contains(&key)).then_some(value);
+    }
+    path.extend_from_slice(rest);
+    RequestError::BadRequest(path, why)
+}
+
+/// The only pair of a map, if it is of these keys.
+fn single<'a>(term: Term<'a>, keys: &[&'static str]) -> Option<(&'static str, Term<'a>)> {
+    let Term::Map(mut pairs) = term else { return None };
+    let (name, value) = pairs.next()?;
+    let key = keys.iter().find(|key| word(&name) == Some(key.as_bytes()))?;
+    pairs.next().is_none().then_some((key, value))
+}
+
 fn all<'a>(at: &Place<'_>, term: Term<'a>) -> Read<Vec<Command<'a>>> {
     let items = at.list(term, NFT_COMMANDS_MAX)?;
     let mut commands = Vec::with_capacity(items.len());
     for (n, term) in (1..).zip(items) {
-        commands.extend(one(&at.index(n), term)?);
+        commands.push(one(&at.index(n), term)?);
     }
     Ok(commands)
 }
 
-fn one<'a>(outer: &Place<'_>, term: Term<'a>) -> Read<Option<Command<'a>>> {
+fn one<'a>(outer: &Place<'_>, term: Term<'a>) -> Read<Command<'a>> {
     outer.count()?;
     let (verb, value) = outer.only(term, VERBS)?;
     let at = outer.key(verb);
     let command = match verb {
-        "metainfo" => return metainfo(&at, value).map(|()| None),
+        "metainfo" => metainfo(&at, value).map(|()| Command::Metainfo)?,
         "list" => return Err(at.error(Why::Unsupported(verb))),
         "object" => return Err(at.error(Why::ListedOnly)),
         "add" | "create" => added(&at, verb, value)?,
@@ -115,7 +147,7 @@ fn one<'a>(outer: &Place<'_>, term: Term<'a>) -> Read<Option<Command<'a>>> {
         }
         object => Command::Add(creation(&at, object, value)?),
     };
-    Ok(Some(command))
+    Ok(command)
 }
 
 fn metainfo(at: &Place<'_>, value: Term<'_>) -> Read<()> {

@@ -27,7 +27,7 @@ mod table;
 mod to;
 
 pub use chain::write as write_chain;
-pub use command::commands;
+pub use command::{commands, placed};
 pub use datum::part_of;
 pub use element::{read_one as element, write_elements};
 pub use expr::write as write_element;

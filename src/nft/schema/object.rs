@@ -85,11 +85,11 @@ pub fn write(object: &Object, w: &mut Writer) {
             None => (atoms::OBJECT, 2),
         },
     };
-    table::begin(kind, 3 + more + table::common(*handle, comment.as_ref()), w);
+    table::begin(kind, 3 + more + table::common(*handle, comment.as_deref()), w);
     table::write_key(table, w);
     w.atom(atoms::NAME);
     w.binary(name);
-    table::write_common(*handle, comment.as_ref(), w);
+    table::write_common(*handle, comment.as_deref(), w);
     match state {
         ObjectState::Counter(counter) => state::write_counter(counter, w),
         ObjectState::Quota(quota) => {

@@ -7,7 +7,7 @@ use crate::error::{RequestError, Why};
 use crate::limits::{NFT_EXPRESSIONS_MAX, NFT_LEVELS_MAX, NFT_NAME_MAX};
 use crate::nft::model::{Family, TableRef, Text};
 use crate::wire::schema::{At, echo, integer, text_fields, word};
-use crate::wire::term::{Items, Pairs, Term};
+use crate::wire::term::{Items, Pairs, Term, Word};
 
 /// What a reader returns.
 pub(super) type Read<T> = Result<T, RequestError>;
@@ -90,23 +90,28 @@ impl<'p> Place<'p> {
     /// The only pair of a map, as one of `keys` has it.
     pub fn only<'a>(&self, term: Term<'a>, keys: &[&'static str]) -> Read<(&'static str, Term<'a>)> {
         let mut pairs = self.map(term)?;
-        let Some((name, value)) = pairs.next() else { return Err(self.error(Why::Empty)) };
-        let key = self.one_of(&name, keys)?;
-        match pairs.next() {
+        let Some((name, value)) = pairs.next_word() else { return Err(self.error(Why::Empty)) };
+        let key = self.one_of(name, keys)?;
+        match pairs.next_word() {
             None => Ok((key, value)),
-            Some((name, _)) => {
-                let other = self.key(self.one_of(&name, keys)?);
-                Err(other.error(if word(&name) == Some(key.as_bytes()) {
-                    Why::Duplicate
-                } else {
-                    Why::Excludes(key)
-                }))
-            }
+            Some((other, _)) => Err(self.second(key, other, keys)),
         }
     }
 
-    fn one_of(&self, name: &Term<'_>, keys: &[&'static str]) -> Read<&'static str> {
-        let text = word(name);
+    /// What is wrong with another pair.
+    #[cold]
+    fn second(&self, key: &'static str, name: Word<'_>, keys: &[&'static str]) -> RequestError {
+        let other = match self.one_of(name, keys) {
+            Ok(other) => self.key(other),
+            Err(unknown) => return unknown,
+        };
+        let same = name.bytes() == Some(key.as_bytes());
+        other.error(if same { Why::Duplicate } else { Why::Excludes(key) })
+    }
+
+    #[inline]
+    fn one_of(&self, name: Word<'_>, keys: &[&'static str]) -> Read<&'static str> {
+        let text = name.bytes();
         let found = keys.iter().find(|k| text == Some(k.as_bytes()));
         found.copied().ok_or_else(|| self.at.unknown(name))
     }

@@ -5,7 +5,7 @@ use super::element::read_comment;
 use super::place::{Place, Read};
 use super::{statement, table};
 use crate::error::Why;
-use crate::nft::model::{Place as Position, Rule, Statement, TableRef, Text};
+use crate::nft::model::{Place as Position, Rule, Statement, TableRef};
 use crate::wire::atoms;
 use crate::wire::term::Term;
 use crate::wire::write::Writer;
@@ -59,7 +59,7 @@ pub(super) fn read(at: &Place<'_>, term: Term<'_>, meaning: Handle) -> Read<(Rul
 /// Writes a rule, as `#{rule => ...}`.
 pub fn write(rule: &Rule, w: &mut Writer) {
     let Rule { table, chain, handle, statements, comment } = rule;
-    write_parts(table, chain, *handle, statements, comment.as_ref(), w);
+    write_parts(table, chain, *handle, statements, comment.as_deref(), w);
 }
 
 /// Writes a rule of which only the parts are there.
@@ -68,7 +68,7 @@ pub fn write_parts(
     chain: &[u8],
     handle: Option<u64>,
     statements: &[Statement],
-    comment: Option<&Text>,
+    comment: Option<&[u8]>,
     w: &mut Writer,
 ) {
     table::begin(atoms::RULE, 4 + table::common(handle, comment), w);

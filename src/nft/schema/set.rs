@@ -175,11 +175,11 @@ pub fn write_head(set: &Set, elements: bool, w: &mut Writer) {
     ];
     let more = optional.iter().filter(|there| **there).count();
     let kind = if data.is_some() { atoms::MAP } else { atoms::SET };
-    table::begin(kind, 4 + more + table::common(*handle, comment.as_ref()), w);
+    table::begin(kind, 4 + more + table::common(*handle, comment.as_deref()), w);
     table::write_key(table, w);
     w.atom(atoms::NAME);
     w.binary(name);
-    table::write_common(*handle, comment.as_ref(), w);
+    table::write_common(*handle, comment.as_deref(), w);
     w.atom(atoms::TYPE);
     datum::write(key, w);
     if let Some(data) = data {

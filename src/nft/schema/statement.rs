@@ -69,7 +69,12 @@ const OPERATIONS: &[(&str, DynsetOp)] =
 /// Reads the statements of a rule.
 pub(super) fn read_all(at: &Place<'_>, term: Term<'_>, max: usize) -> Read<Vec<Statement>> {
     let at = at.below(1)?;
-    (1..).zip(at.list(term, max)?).map(|(n, term)| read(&at.index(n), term)).collect()
+    let items = at.list(term, max)?;
+    let mut statements = Vec::with_capacity(items.len());
+    for (n, term) in (1..).zip(items) {
+        statements.push(read(&at.index(n), term)?);
+    }
+    Ok(statements)
 }
 
 /// Those of a rule.

@@ -4,7 +4,7 @@
 use super::element::read_comment;
 use super::flags::TABLE;
 use super::place::{Place, Read};
-use crate::nft::model::{Table, TableRef, Text};
+use crate::nft::model::{Table, TableRef};
 use crate::wire::atoms::{self, Atom};
 use crate::wire::term::Term;
 use crate::wire::write::Writer;
@@ -23,12 +23,12 @@ pub(super) fn read(at: &Place<'_>, term: Term<'_>) -> Read<Table> {
 /// Writes a table, as `#{table => ...}`.
 pub fn write(table: &Table, w: &mut Writer) {
     let Table { id, handle, flags, comment } = table;
-    begin(atoms::TABLE, 2 + usize::from(*flags != 0) + common(*handle, comment.as_ref()), w);
+    begin(atoms::TABLE, 2 + usize::from(*flags != 0) + common(*handle, comment.as_deref()), w);
     w.atom(atoms::FAMILY);
     w.text(id.family.name());
     w.atom(atoms::NAME);
     w.binary(&id.name);
-    write_common(*handle, comment.as_ref(), w);
+    write_common(*handle, comment.as_deref(), w);
     if *flags != 0 {
         w.atom(atoms::FLAGS);
         TABLE.write(*flags, w);
@@ -43,12 +43,12 @@ pub(super) fn begin(kind: Atom, keys: usize, w: &mut Writer) {
 }
 
 /// How many keys [`write_common`] writes.
-pub(super) fn common(handle: Option<u64>, comment: Option<&Text>) -> usize {
+pub(super) fn common(handle: Option<u64>, comment: Option<&[u8]>) -> usize {
     usize::from(handle.is_some()) + usize::from(comment.is_some())
 }
 
 /// `handle` and `comment`, where there are any.
-pub(super) fn write_common(handle: Option<u64>, comment: Option<&Text>, w: &mut Writer) {
+pub(super) fn write_common(handle: Option<u64>, comment: Option<&[u8]>, w: &mut Writer) {
     if let Some(handle) = handle {
         w.atom(atoms::HANDLE);
         w.uint(handle);

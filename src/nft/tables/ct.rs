@@ -1,41 +1,14 @@
 //! Keys of `ct` (`enum nft_ct_keys`; types and widths as nft(8), "CONNTRACK EXPRESSIONS", has them).
 #![forbid(unsafe_code)]
 
-use crate::nft::model::{Order, Type};
+use super::key::{self, KeyRow, keys};
 
 /// A key: the row of the table that describes it.
-pub type CtKey = &'static CtRow;
-
-/// What a key of `ct` is.
-#[derive(Debug, PartialEq, Eq)]
-pub struct CtRow {
-    /// The word of the schema: `state`, `saddr`, `ip saddr`, `ip6 saddr`.
-    pub name: &'static str,
-    /// `NFT_CT_*`.
-    pub number: u32,
-    /// What its value is.
-    pub ty: Type,
-    /// Bits of the value in the register; 0 where the family decides (`saddr`).
-    pub bits: u32,
-    /// The order of its bytes.
-    pub order: Order,
-}
-
-macro_rules! keys {
-    ($($number:literal $name:literal $ty:ident $bits:literal $order:ident,)*) => {
-        &[$(CtRow {
-            name: $name,
-            number: $number,
-            ty: Type::$ty,
-            bits: $bits,
-            order: Order::$order,
-        },)*]
-    };
-}
+pub type CtKey = &'static KeyRow;
 
 /// All of them, by number: the place of a row is its number. The type of `saddr` and `daddr` is that of the family, and they
 /// stand here with the one that is not larger.
-pub static CT_KEYS: &[CtRow] = keys! {
+pub static CT_KEYS: &[KeyRow] = keys! {
     0 "state" CtState 32 Host,
     1 "direction" CtDir 8 Host,
     2 "status" CtStatus 32 Host,
@@ -65,13 +38,13 @@ pub static CT_KEYS: &[CtRow] = keys! {
 /// The key of that name.
 #[must_use]
 pub fn ct_named(name: &[u8]) -> Option<CtKey> {
-    CT_KEYS.iter().find(|k| k.name.as_bytes() == name)
+    key::named(CT_KEYS, name)
 }
 
 /// The key of that number.
 #[must_use]
 pub fn ct_numbered(number: u32) -> Option<CtKey> {
-    CT_KEYS.get(usize::try_from(number).ok()?)
+    key::numbered(CT_KEYS, number)
 }
 
 #[cfg(test)]
@@ -79,11 +52,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_is_found_by_name_and_by_number() {
-        for key in CT_KEYS {
-            assert_eq!(ct_named(key.name.as_bytes()), Some(key));
-            assert_eq!(ct_numbered(key.number), Some(key));
-        }
+    fn the_place_of_a_row_is_its_number() {
+        assert!((0..).zip(CT_KEYS).all(|(number, key)| key.number == number));
         assert_eq!(ct_numbered(24), None);
         assert_eq!(ct_named(b"proto_src"), None);
     }

@@ -18,11 +18,13 @@
 pub mod chain;
 mod ct;
 mod exthdr;
+mod key;
 mod meta;
 mod payload;
 pub mod symbol;
 
-pub use ct::{CT_KEYS, CtKey, CtRow, ct_named, ct_numbered};
+pub use ct::{CT_KEYS, CtKey, ct_named, ct_numbered};
 pub use exthdr::{Header, HeaderField, HeaderKind, dccp_option, header, headers, option};
-pub use meta::{META_KEYS, MetaKey, MetaRow, meta_named, meta_numbered};
+pub use key::KeyRow;
+pub use meta::{META_KEYS, MetaKey, meta_named, meta_numbered};
 pub use payload::*;

@@ -183,6 +183,13 @@ impl Batch {
         way
     }
 
+    /// Takes flags away from a command.
+    pub fn without(&mut self, index: usize, flags: u16) {
+        if let Some(start) = self.starts.get(index) {
+            self.buffer.unflag(*start, flags);
+        }
+    }
+
     fn seq(&self, index: usize) -> Option<u32> {
         let seq = u32::try_from(index).ok()?.checked_add(BEGIN_SEQ + 1)?;
         // The end takes the next one.
@@ -286,6 +293,7 @@ fn refused(link: &mut Link, batch: &Batch, replies: Replies) -> Failure {
 fn exchange(link: &mut Link, bytes: &[u8], commands: usize) -> Result<Replies, Error> {
     link.settle();
     let mut replies = Replies::new(commands);
+    link.quiet = false;
     send(&link.socket, bytes)?;
     loop {
         match link.socket.receive(&mut link.incoming) {
@@ -300,6 +308,7 @@ fn exchange(link: &mut Link, bytes: &[u8], commands: usize) -> Result<Replies, E
             Err(Errno::EAGAIN) => {
                 let known = replies.verdict() != Verdict::Unknown || replies.lossy;
                 if known || link.socket.wait(PATIENCE) != Ok(true) {
+                    link.quiet = known;
                     return Ok(replies);
                 }
             }
@@ -340,10 +349,14 @@ pub(super) fn barrier(link: &mut Link) -> Result<bool, Error> {
     let mut empty = Batch::begin(None);
     end(&mut empty.buffer, 0, true);
     link.settle();
+    link.quiet = false;
     send(&link.socket, empty.buffer.bytes())?;
     let mut replies = Replies::new(0);
-    while let Ok(received) = link.socket.receive(&mut link.incoming) {
+    // The acknowledgement of the end is the last that comes.
+    while !link.quiet {
+        let Ok(received) = link.socket.receive(&mut link.incoming) else { break };
         replies.read(link.incoming.get(..received.length).unwrap_or(&[]));
+        link.quiet = replies.verdict() == Verdict::Committed;
     }
     let known = replies.verdict() == Verdict::Committed;
     if let Some(fault) = replies.faults.into_iter().next() {

@@ -165,6 +165,8 @@ impl Dump {
             None => (link.take()?, None),
         };
         let part = read(link.taken(length), seq, length)?;
+        // Its end is the last that comes of it.
+        link.quiet |= end.is_none() && part.end.is_some();
         if part.changed {
             return Err(Error::Interrupted);
         }

@@ -43,9 +43,17 @@ pub fn point(
         }
         let mut messages = link.taken(length);
         for message in messages.by_ref().filter(|message| message.seq == seq) {
+            // Nothing comes behind either.
             match Ack::of(&message) {
-                Some(ack) if ack.errno == 0 => return Ok(Answer(answer)),
-                Some(ack) => return Err(Error::Refused(Refusal::of(&ack))),
+                Some(ack) if ack.errno == 0 => {
+                    link.quiet = true;
+                    return Ok(Answer(answer));
+                }
+                Some(ack) => {
+                    let refusal = Refusal::of(&ack);
+                    link.quiet = true;
+                    return Err(Error::Refused(refusal));
+                }
                 None if message.kind < KIND_MIN => return Err(Error::Malformed),
                 None => {}
             }
@@ -69,10 +77,12 @@ pub fn generation(link: &mut Link) -> Result<u32, Error> {
         let length = link.take()?;
         let answer = link.taken(length).find(|message| message.seq == seq);
         if let Some(message) = answer {
-            if let Some(ack) = Ack::of(&message) {
-                return Err(Error::Refused(Refusal::of(&ack)));
-            }
-            return find(message.body, GEN_ID).and_then(|id| id.be32()).ok_or(Error::Malformed);
+            let generation = match Ack::of(&message) {
+                Some(ack) => Err(Error::Refused(Refusal::of(&ack))),
+                None => find(message.body, GEN_ID).and_then(|id| id.be32()).ok_or(Error::Malformed),
+            };
+            link.quiet = true;
+            return generation;
         }
     }
 }

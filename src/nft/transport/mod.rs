@@ -19,15 +19,15 @@ use nix::errno::Errno;
 
 use crate::netlink::attr::{Buffer, TooLong};
 use crate::netlink::message::{Ack, DONE, ERROR, Messages, REQUEST};
-use crate::sys::netlink::{REQUESTS, Room, Socket};
+use crate::sys::netlink::{REQUESTS, Room, Socket, UNDO};
 
 /// `NFNL_SUBSYS_NFTABLES` (include/uapi/linux/netfilter/nfnetlink.h).
 pub const SUBSYSTEM: u8 = 10;
 
 /// The kind of a message of nftables, by its number (`enum nf_tables_msg_types`).
 #[must_use]
-pub const fn kind(number: u8) -> u16 {
-    u16::from_be_bytes([SUBSYSTEM, number])
+pub const fn kind(number: u16) -> u16 {
+    (SUBSYSTEM as u16) << 8 | number
 }
 
 /// `NFT_MSG_NEWSETELEM`, `NFT_MSG_NEWGEN`, `NFT_MSG_GETGEN`.
@@ -148,12 +148,19 @@ pub struct Link {
     acknowledges_end: Option<bool>,
     live: Option<Live>,
     aside: Vec<Aside>,
+    /// Whether all was read that can have come: the last answer came to its end. Asking costs a call otherwise.
+    quiet: bool,
 }
 
 impl Link {
     /// Opens the socket, on descriptor [`REQUESTS`].
     pub fn open() -> Result<Self, Errno> {
         Ok(Self::on(Socket::open(ROOM)?.pinned(REQUESTS)?))
+    }
+
+    /// Opens another, on descriptor [`UNDO`]: what is under way on the first does not hold it up.
+    pub fn open_undo() -> Result<Self, Errno> {
+        Ok(Self::on(Socket::open(ROOM)?.pinned(UNDO)?))
     }
 
     /// On a socket that is open already.
@@ -168,6 +175,7 @@ impl Link {
             acknowledges_end: None,
             live: None,
             aside: Vec::new(),
+            quiet: false,
         }
     }
 
@@ -185,6 +193,7 @@ impl Link {
         let mark = self.request.message(kind, flags | REQUEST, self.seq, family, 0);
         fill(&mut self.request);
         self.request.end_message(mark)?;
+        self.quiet = false;
         send(&self.socket, self.request.bytes())?;
         Ok(self.seq)
     }
@@ -216,8 +225,11 @@ impl Link {
         self.aside.retain(|aside| aside.reader.strong_count() > 0);
         if let Some(live) = self.live.take() {
             self.put_aside(live);
+            self.quiet = false;
         }
-        while !matches!(self.socket.receive(&mut self.incoming), Err(e) if e != Errno::ENOBUFS) {}
+        while !self.quiet {
+            self.quiet = matches!(self.socket.receive(&mut self.incoming), Err(e) if e != Errno::ENOBUFS);
+        }
     }
 
     fn put_aside(&mut self, Live { seq, reader }: Live) {

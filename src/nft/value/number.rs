@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::{BadValue, width};
 use crate::nft::kernel::{DATA_MAX, Data};
-use crate::nft::model::{Expr, Order, Part, Text};
+use crate::nft::model::{Expr, Modulus, Order, Part, Text};
 
 /// A number as text: decimal, or hexadecimal behind `0x`. nft reads a leading 0 as octal, which nobody means: refused.
 pub(super) fn parse(text: &[u8]) -> Option<u128> {
@@ -64,6 +64,18 @@ pub(super) fn from_bytes(part: Part, bytes: &[u8]) -> Option<u128> {
         bytes.iter().fold(0, step)
     };
     (bytes.len() <= 16 && fits(part, number)).then_some(number)
+}
+
+/// The largest number that an expression generates; nothing of expressions that do not.
+#[must_use]
+pub fn largest_generated(expr: &Expr) -> Option<u64> {
+    let Modulus { modulus, offset } = match expr {
+        Expr::Numgen(numgen) => numgen.modulus,
+        Expr::Jhash(hash) => hash.modulus,
+        Expr::Symhash(modulus) => *modulus,
+        _ => return None,
+    };
+    Some(u64::from(offset).saturating_add(u64::from(modulus)).saturating_sub(1))
 }
 
 /// A number above 64 bits.

@@ -388,6 +388,17 @@ fn what_is_no_number_is_refused() {
     assert!(number(Type::Mark, &shift).is_err());
 }
 
+#[test]
+fn a_week_has_seven_days() {
+    let day = usual(Type::TimeDay);
+    assert_eq!(number(Type::TimeDay, &Expr::Int(6)), Ok(6));
+    for value in [Expr::Int(7), text("7"), text("0xff")] {
+        assert_eq!(number(Type::TimeDay, &value), Err(BadValue::TooLarge { max: 6 }));
+    }
+    assert_eq!(format_with(&Loopback, day, &[6]), Some(text("Saturday")));
+    assert_eq!(format_with(&Loopback, day, &[7]), None);
+}
+
 /// A part of any type, with bytes as a hostile kernel could hold them: any, of any length, or plausible ones.
 fn held() -> impl Strategy<Value = (Part, Vec<u8>)> {
     let ty = prop::sample::select(Type::ALL);
@@ -430,6 +441,9 @@ proptest! {
             bytes[15] = 0;
         } else if let Some(first) = bytes.first_mut().filter(|_| part.bits % 8 > 0) {
             *first &= (1 << (part.bits % 8)) - 1;
+        }
+        if ty == Type::TimeDay {
+            bytes[0] %= 7;
         }
         prop_assert_eq!(format_with(&Loopback, part, &bytes).is_some(), ty != Type::Verdict, "{:?} {:?}", ty, bytes);
     }

@@ -11,7 +11,7 @@ use crate::nft::transport::kind;
 fn event(number: u16, generation: u32, port: u32, fill: impl FnOnce(&mut Buffer)) -> Vec<u8> {
     let mut buffer = Buffer::new();
     let half = u16::try_from(generation & 0xffff).unwrap();
-    let mark = buffer.message(kind(u8::try_from(number).unwrap()), 0, 1, 1, half);
+    let mark = buffer.message(kind(number), 0, 1, 1, half);
     fill(&mut buffer);
     buffer.end_message(mark).unwrap();
     let mut bytes = buffer.bytes().to_vec();

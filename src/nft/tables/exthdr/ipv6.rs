@@ -1,5 +1,5 @@
 //! Extension headers of IPv6 (RFC 8200, 8754, 6275), by their protocol numbers. The general routing header stands before its
-//! kinds, so that what they share has its name.
+//! kinds, so that what they share has its name, and that of segments before those that share its addresses: nft lists so.
 #![forbid(unsafe_code)]
 
 use super::{Header, rows};
@@ -15,6 +15,13 @@ pub(super) static HEADERS: &[Header] = rows! { Ipv6
         "type" 16 8 Integer,
         "seg-left" 24 8 Integer,
     }
+    "srh" 43 {
+        "last-entry" 32 8 Integer,
+        "flags" 40 8 Integer,
+        "tag" 48 16 Integer,
+        "sid[1]" 64 128 Ipv6Addr,
+        "sid[2]" 192 128 Ipv6Addr,
+    }
     "rt0" 43 {
         "reserved" 32 32 Integer,
         "addr[1]" 64 128 Ipv6Addr,
@@ -22,13 +29,6 @@ pub(super) static HEADERS: &[Header] = rows! { Ipv6
     "rt2" 43 {
         "reserved" 32 32 Integer,
         "addr" 64 128 Ipv6Addr,
-    }
-    "srh" 43 {
-        "last-entry" 32 8 Integer,
-        "flags" 40 8 Integer,
-        "tag" 48 16 Integer,
-        "sid[1]" 64 128 Ipv6Addr,
-        "sid[2]" 192 128 Ipv6Addr,
     }
     "frag" 44 {
         "nexthdr" 0 8 InetProto,
