@@ -9,6 +9,7 @@
 pub mod capability;
 pub mod error;
 pub mod ids;
+pub mod kernel;
 pub mod limits;
 pub mod measure;
 pub mod op;
@@ -17,17 +18,23 @@ pub mod rate;
 
 pub mod sys;
 
+pub mod helper;
 pub mod netlink;
 pub mod wire;
 
 pub mod audit;
+pub mod dist;
 pub mod file;
 pub mod icmp;
 pub mod nft;
 pub mod proc;
+pub mod settings;
+pub mod sockets;
 pub mod sysctl;
+pub mod table;
 
 pub mod protocol;
+pub mod watch;
 
 pub mod harden;
 pub mod policy;

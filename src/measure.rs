@@ -36,6 +36,8 @@ macro_rules! measures {
 measures! {
     /// stdin and stdout must be pipes or sockets (64).
     Stdio = "stdio",
+    /// Who is at the other end of a unix socket must be its own user or listed (79).
+    Peer = "peer",
     /// Inherited descriptors are closed.
     InheritedDescriptors = "inherited-descriptors",
     /// `PR_SET_DUMPABLE` 0.

@@ -14,6 +14,10 @@ pub enum Op {
     Process,
     /// The process table.
     Processes,
+    /// Any other table.
+    Query,
+    /// What tables there are.
+    Tables,
     /// A file that the policy lists, opened for reading.
     FileOpen,
     /// A part of it.
@@ -48,8 +52,38 @@ pub enum Op {
     Subscribe,
 }
 
+impl Op {
+    /// Whether something may be different after it: of such a request that was sent and not answered nobody knows what has become.
+    #[must_use]
+    pub fn changes(self) -> bool {
+        match self {
+            Self::NftApply
+            | Self::NftConfirm
+            | Self::NftRollback
+            | Self::NftJson
+            | Self::Ban
+            | Self::Unban
+            | Self::SysctlSet => true,
+            Self::Info
+            | Self::Process
+            | Self::Processes
+            | Self::Query
+            | Self::Tables
+            | Self::FileOpen
+            | Self::FileRead
+            | Self::FileClose
+            | Self::Ping
+            | Self::NftList
+            | Self::Banned
+            | Self::SysctlGet
+            | Self::SysctlList
+            | Self::Subscribe => false,
+        }
+    }
+}
+
 /// What a copy of the program is installed for. A role has its own file, capabilities and seccomp table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Processes, kernel state and listed files, read only.
     Proc,

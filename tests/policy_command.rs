@@ -87,6 +87,8 @@ fn explain_names_the_line_that_decides_or_the_one_that_would() {
         (&["process", "exe"][..], 0, "allowed by proc.level, line 3 of"),
         (&["processes", "comm,exe"], 0, "level = \"basic\""),
         (&["process", "environ"], 1, "denied by proc.environ"),
+        (&["query", "load"], 0, "allowed by proc.level, line 3 of"),
+        (&["query", "no_such_table"], 2, "there is no table"),
         (&["ping", "10.1.2.3"], 0, "allowed by ping.allow, line 5"),
         (&["ping", "192.0.2.1"], 1, "under [ping] this would: allow = [\"192.0.2.1\"]"),
         (&["file_open", "/var/log/a b"], 1, "read = [{ path = \"/var/log/a b\", max_bytes = 1048576 }]"),
@@ -133,7 +135,9 @@ fn check_says_what_the_installed_copy_lacks_for_it() {
     let folder = f.policy(
         "version = 1\n[files]\nread = [{ path = \"/var/log/x\", max_bytes = 1 }]\n[audit]\nsyslog = \"required\"\n",
     );
-    let text = said(&run(&f, &folder, &["check"]));
+    let output = run(&f, &folder, &["check"]);
+    assert_eq!(output.status.code(), Some(1), "who restarts what is right is not to be left without");
+    let text = said(&output);
     assert!(text.contains("but a start would be refused: cap_dac_read_search missing"), "{text}");
     assert!(
         text.contains("--level full from now on") && text.contains("nobody listens on /dev/log"),

@@ -20,6 +20,7 @@ const POLICIES: [&str; 2] = [
 [proc]
 level = "full"
 environ = ["LANG", "PATH"]
+disk_usage = true
 
 [files]
 read = [
@@ -114,6 +115,7 @@ fn literals(text: &[u8]) -> BTreeSet<Vec<u8>> {
 /// Whether everything that `less` grants is granted by `more`.
 fn within(less: &Rules, more: &Rules) -> bool {
     less.proc.level <= more.proc.level
+        && (!less.proc.disk_usage || more.proc.disk_usage)
         && less.proc.environ.iter().all(|name| more.proc.environ.contains(name))
         && less
             .files

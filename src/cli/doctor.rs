@@ -12,6 +12,7 @@ use crate::cli::installed::{self, Installed};
 use crate::cli::options::Asked;
 use crate::error::{Reason, Refusal};
 use crate::harden::cause;
+use crate::harden::own_file::GROUP;
 use crate::harden::{grant, own_file, usual};
 use crate::op::Role;
 use crate::policy::file;
@@ -33,8 +34,9 @@ pub fn run(asked: &Asked) -> ExitCode {
     if file::read(file::PATH) == Ok(None) {
         super::say(&format!(
             "note: there is no {}: the port answers what every user may see and holds no capability\n   \
-             to change it: sudo sh scripts/install.sh --group YOURGROUP   # in the source; puts an example there\n\n",
-            file::PATH
+             to change it: {}   # in the source; an example\n\n",
+            file::PATH,
+            file::EXAMPLE
         ));
     }
     if findings.is_empty() {
@@ -90,8 +92,9 @@ fn unreadable(asked: &Asked, e: Errno) -> Refusal {
     let file = asked.file.as_deref().map_or_else(|| "its own file".to_owned(), shell);
     let fix = match e {
         Errno::ENOENT => {
-            "sudo sh scripts/install.sh --group YOURGROUP   # in the source, or install the package"
-                .to_owned()
+            let role =
+                asked.role.or(asked.file.as_deref().and_then(installed::role_of)).unwrap_or(Role::Proc);
+            format!("{}   # in the source, or install the package", own_file::install(GROUP, role))
         }
         Errno::EACCES => {
             format!("namei -l {file}   # shows which directory keeps you out; or run doctor with sudo")

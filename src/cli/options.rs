@@ -1,6 +1,7 @@
 //! From the arguments to what is to be done. Arguments can only narrow what the installed file allows.
 #![forbid(unsafe_code)]
 
+use crate::dist::handshake::name::NodeName;
 use crate::error::{Reason, Refusal};
 use crate::harden::Start;
 use crate::op::Role;
@@ -13,12 +14,20 @@ pub enum Command {
     Help,
     /// `--version`.
     Version,
+    /// `node`: its file.
+    Node(Vec<u8>),
+    /// `gateway`: its file.
+    Gateway(Vec<u8>),
+    /// `dist`.
+    Dist(DistCommand),
+    /// `dist keys`.
+    Keys(KeysCommand),
     /// `doctor`.
     Doctor(Asked),
     /// `policy`.
     Policy(PolicyCommand),
-    /// `port`.
-    Port(Start),
+    /// `port`, and the node that it serves, if it serves one.
+    Port(Start, Option<NodeName>),
 }
 
 /// What `policy` is asked.
@@ -26,6 +35,8 @@ pub enum Command {
 pub struct PolicyCommand {
     /// Which file; the installed one, if `None`.
     pub file: Option<Vec<u8>>,
+    /// For which node; for the host's own applications, if `None`.
+    pub peer: Option<NodeName>,
     /// What about it.
     pub ask: Ask,
 }
@@ -39,6 +50,79 @@ pub enum Ask {
     Explain(Vec<Vec<u8>>),
     /// What it lacks, by this log; stdin, if `None`.
     Suggest(Option<Vec<u8>>),
+}
+
+/// What `dist` is asked.
+#[derive(Debug)]
+pub struct DistCommand {
+    /// The file of the node.
+    pub file: Vec<u8>,
+    /// It is not in force yet, and may lie anywhere.
+    pub draft: bool,
+    /// What about it.
+    pub ask: DistAsk,
+}
+
+/// What is to be done about the broken glass.
+#[derive(Debug)]
+pub enum GlassCommand {
+    /// It is broken.
+    Break {
+        /// Why.
+        reason: String,
+        /// For how long; as long as can be, if `None`.
+        seconds: Option<u64>,
+    },
+    /// It is whole again.
+    Close,
+    /// A key for one-time codes is made.
+    CodeKey,
+}
+
+/// A question about the file of a node.
+#[derive(Debug)]
+pub enum DistAsk {
+    /// Whether it is right.
+    Check,
+    /// The broken glass.
+    Glass(GlassCommand),
+    /// What becomes of a message.
+    TestFilter {
+        /// The other node.
+        node: String,
+        /// `in` or `out`.
+        direction: String,
+        /// The command.
+        message: String,
+        /// Its target.
+        target: Option<String>,
+        /// As if the glass were broken.
+        glass: bool,
+    },
+}
+
+/// What `dist keys` is to make.
+#[derive(Debug)]
+pub struct KeysCommand {
+    /// What of it.
+    pub make: Make,
+    /// Where.
+    pub dir: String,
+    /// For how many days, if it runs out.
+    pub days: Option<u32>,
+    /// Where it will lie.
+    pub at: Option<String>,
+}
+
+/// A thing that nodes know each other by.
+#[derive(Debug)]
+pub enum Make {
+    /// An authority.
+    Ca,
+    /// A node's certificate.
+    Node(String),
+    /// A cookie.
+    Cookie,
 }
 
 /// What `doctor` is to look at.
@@ -56,21 +140,28 @@ pub fn parse(arguments: &[Vec<u8>]) -> Result<Command, Refusal> {
     match rest.next() {
         Some(b"--help" | b"-h" | b"help") => Ok(Command::Help),
         Some(b"--version" | b"-V") => Ok(Command::Version),
+        Some(b"dist") if arguments.get(1).is_some_and(|word| word == b"keys") => {
+            keys(rest.skip(1)).map(Command::Keys)
+        }
+        Some(b"dist") => dist(rest).map(Command::Dist),
         Some(b"doctor") => doctor(rest).map(Command::Doctor),
+        Some(b"gateway") => configured("gateway", rest).map(Command::Gateway),
+        Some(b"node") => configured("node", rest).map(Command::Node),
         Some(b"policy") => policy(rest).map(Command::Policy),
-        Some(b"port") => port(rest).map(Command::Port),
+        Some(b"port") => port(rest).map(|(start, peer)| Command::Port(start, peer)),
         Some(other) => Err(wrong(format!("there is no command {}", shell(other)))),
         None => Err(wrong("a command is missing".into())),
     }
 }
 
-fn port<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<Start, Refusal> {
-    let mut role = None;
+fn port<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<(Start, Option<NodeName>), Refusal> {
+    let (mut role, mut peer) = (None, None);
     let (mut unprivileged, mut allow_root) = (false, false);
     while let Some(option) = rest.next() {
         match option {
             b"--role" => role = Some(role_named(rest.next())?),
             b"--unprivileged" => unprivileged = true,
+            b"--peer" if peer.is_none() => peer = Some(peer_named(rest.next())?),
             b"--allow-root" => allow_root = true,
             #[cfg(feature = "weakened")]
             b"--without" if rest.next().is_some_and(crate::measure::leave_out) => {}
@@ -83,7 +174,144 @@ fn port<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<Start, Refusal> 
         }
     }
     let role = role.ok_or_else(|| wrong("port needs --role proc or --role net".into()))?;
-    Ok(Start { role, unprivileged, allow_root })
+    Ok((Start { role, unprivileged, allow_root }, peer))
+}
+
+fn configured<'a>(name: &str, mut rest: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u8>, Refusal> {
+    match (rest.next(), rest.next(), rest.next()) {
+        (Some(b"--config"), Some(file), None) => Ok(file.to_vec()),
+        _ => Err(wrong(format!("{name} needs --config FILE, and nothing else"))),
+    }
+}
+
+fn dist<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<DistCommand, Refusal> {
+    let tests = match rest.next() {
+        Some(b"check") => false,
+        Some(b"test-filter") => true,
+        Some(word @ (b"break-glass" | b"code-key")) => return glass(word == b"code-key", rest),
+        Some(other) => return Err(wrong(format!("dist does not know {}", shell(other)))),
+        None => return Err(wrong("dist needs check, test-filter, break-glass, code-key or keys".into())),
+    };
+    let (mut file, mut node, mut direction, mut message, mut target) = (None, None, None, None, None);
+    let (mut draft, mut glass) = (false, false);
+    while let Some(option) = rest.next() {
+        let mut value = |place: &mut Option<Vec<u8>>| {
+            let first = place.is_none();
+            *place = rest.next().map(<[u8]>::to_vec);
+            if first && place.is_some() {
+                Ok(())
+            } else {
+                Err(wrong(format!("{} needs one value", shell(option))))
+            }
+        };
+        match option {
+            b"--config" => value(&mut file)?,
+            b"--draft" => draft = true,
+            b"--node" if tests => value(&mut node)?,
+            b"--direction" if tests => value(&mut direction)?,
+            b"--message" if tests => value(&mut message)?,
+            b"--break-glass" if tests => glass = true,
+            other if message.is_some() && target.is_none() && !other.starts_with(b"--") => {
+                target = Some(text(other, "TARGET")?);
+            }
+            other => return Err(wrong(format!("dist does not know {}", shell(other)))),
+        }
+    }
+    let file = file.ok_or_else(|| wrong("dist needs --config FILE".into()))?;
+    let given = |value: Option<Vec<u8>>, name: &str| {
+        text(&value.ok_or_else(|| wrong(format!("dist test-filter needs {name}")))?, name)
+    };
+    let ask = if tests {
+        DistAsk::TestFilter {
+            node: given(node, "--node")?,
+            direction: given(direction, "--direction")?,
+            message: given(message, "--message")?,
+            target,
+            glass,
+        }
+    } else {
+        DistAsk::Check
+    };
+    Ok(DistCommand { file, draft, ask })
+}
+
+/// `break-glass` and `code-key`.
+fn glass<'a>(key: bool, mut rest: impl Iterator<Item = &'a [u8]>) -> Result<DistCommand, Refusal> {
+    let (mut file, mut reason, mut seconds) = (None, None, None);
+    let (mut draft, mut close) = (false, false);
+    while let Some(option) = rest.next() {
+        let mut value = |place: &mut Option<String>| {
+            let given = rest.next().filter(|_| place.is_none());
+            let given = given.ok_or_else(|| wrong(format!("{} needs one value", shell(option))))?;
+            *place = Some(text(given, &shell(option))?);
+            Ok(())
+        };
+        match option {
+            b"--config" => value(&mut file)?,
+            b"--draft" if key => draft = true,
+            b"--reason" if !key => value(&mut reason)?,
+            b"--for" if !key => value(&mut seconds)?,
+            b"--close" if !key => close = true,
+            other => return Err(wrong(format!("dist does not know {}", shell(other)))),
+        }
+    }
+    let file = file.ok_or_else(|| wrong("dist needs --config FILE".into()))?.into_bytes();
+    let number = |text: &str| {
+        text.parse().map_err(|_| wrong(format!("--for takes seconds, not {}", shell(text.as_bytes()))))
+    };
+    let seconds = seconds.map(|text: String| number(&text)).transpose()?;
+    let command = match (key, close, reason, seconds) {
+        (true, ..) => GlassCommand::CodeKey,
+        (_, true, None, None) => GlassCommand::Close,
+        (_, false, Some(reason), seconds) => GlassCommand::Break { reason, seconds },
+        _ => {
+            return Err(wrong(
+                "dist break-glass needs --reason TEXT, and takes --for SECONDS; or --close alone".into(),
+            ));
+        }
+    };
+    Ok(DistCommand { file, draft, ask: DistAsk::Glass(command) })
+}
+
+fn keys<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<KeysCommand, Refusal> {
+    let (mut dir, mut days, mut at) = (None, None, None);
+    let mut words = Vec::new();
+    while let Some(option) = rest.next() {
+        let place = match option {
+            b"--dir" => &mut dir,
+            b"--days" => &mut days,
+            b"--at" => &mut at,
+            word if !word.starts_with(b"--") => {
+                words.push(text(word, "a word")?);
+                continue;
+            }
+            other => return Err(wrong(format!("dist keys does not know {}", shell(other)))),
+        };
+        let value = rest.next().map(|value| text(value, "a value")).transpose()?;
+        let once = value.is_some() && place.is_none();
+        if !once {
+            return Err(wrong(format!("{} needs one value", shell(option))));
+        }
+        *place = value;
+    }
+    let make = match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["ca"] => Make::Ca,
+        ["cookie"] => Make::Cookie,
+        ["node", name] => Make::Node((*name).to_owned()),
+        _ => return Err(wrong("dist keys needs ca, cookie, or node NAME@HOST".into())),
+    };
+    let days = match days.map(|days| days.parse::<u32>()) {
+        None => None,
+        Some(Ok(days @ 1..=36_500)) => Some(days),
+        Some(_) => return Err(wrong("--days needs a number from 1 to 36500".into())),
+    };
+    let dir = dir.ok_or_else(|| wrong("dist keys needs --dir DIR".into()))?;
+    Ok(KeysCommand { make, dir, days, at })
+}
+
+fn text(bytes: &[u8], name: &str) -> Result<String, Refusal> {
+    String::from_utf8(bytes.to_vec())
+        .map_err(|_| wrong(format!("{name} must be UTF-8, not {}", shell(bytes))))
 }
 
 fn doctor<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<Asked, Refusal> {
@@ -114,6 +342,11 @@ fn policy<'a>(rest: impl Iterator<Item = &'a [u8]>) -> Result<PolicyCommand, Ref
         }
         file = words.drain(..2).next_back();
     }
+    let mut peer = None;
+    if command == b"explain" && words.first().is_some_and(|w| w == b"--peer") {
+        peer = Some(peer_named(words.get(1).map(Vec::as_slice))?);
+        drop(words.drain(..2));
+    }
     let only = |words: Vec<Vec<u8>>| match words.as_slice() {
         [] => Ok(None),
         [one] if !one.starts_with(b"-") || one == b"-" => Ok(Some(one.clone())),
@@ -128,13 +361,19 @@ fn policy<'a>(rest: impl Iterator<Item = &'a [u8]>) -> Result<PolicyCommand, Ref
         b"suggest" => Ask::Suggest(only(words)?),
         other => return Err(wrong(format!("policy does not know {}", shell(other)))),
     };
-    Ok(PolicyCommand { file, ask })
+    Ok(PolicyCommand { file, peer, ask })
 }
 
 fn role_named(name: Option<&[u8]>) -> Result<Role, Refusal> {
     let name = name.ok_or_else(|| wrong("--role needs a name: proc or net".into()))?;
     Role::from_name(name)
         .ok_or_else(|| wrong(format!("there is no role {}; this build has proc and net", shell(name))))
+}
+
+fn peer_named(name: Option<&[u8]>) -> Result<NodeName, Refusal> {
+    let name = name.ok_or_else(|| wrong("--peer needs the name of a node".into()))?;
+    NodeName::parse(name)
+        .ok_or_else(|| wrong(format!("{} is not the name of a node, such as app@host.example", shell(name))))
 }
 
 fn wrong(message: String) -> Refusal {
@@ -152,9 +391,11 @@ mod tests {
 
     #[test]
     fn a_port_is_privileged_and_not_for_root_unless_told() {
-        let Ok(Command::Port(start)) = parsed("port --role proc") else { panic!() };
+        let Ok(Command::Port(start, None)) = parsed("port --role proc") else { panic!() };
         assert!(!start.unprivileged && !start.allow_root);
-        let Ok(Command::Port(start)) = parsed("port --unprivileged --allow-root --role proc") else {
+        let Ok(Command::Port(_, Some(peer))) = parsed("port --role proc --peer a@h") else { panic!() };
+        assert_eq!(peer.as_str(), "a@h");
+        let Ok(Command::Port(start, None)) = parsed("port --unprivileged --allow-root --role proc") else {
             panic!()
         };
         assert!(start.unprivileged && start.allow_root);
@@ -172,6 +413,17 @@ mod tests {
         assert_eq!(explain.file.unwrap(), b"p.toml");
         assert!(matches!(explain.ask, Ask::Explain(words) if words == [b"ping".to_vec(), b"::1".to_vec()]));
         assert!(matches!(asked("policy suggest -").ask, Ask::Suggest(Some(_))));
+    }
+
+    #[test]
+    fn a_message_has_its_target_behind_it() {
+        let line =
+            "dist test-filter --config /f --node a@h --direction in --message reg_send x --break-glass";
+        let Ok(Command::Dist(DistCommand { file, draft: false, ask })) = parsed(line) else { panic!() };
+        assert_eq!(file, b"/f");
+        let DistAsk::TestFilter { node, direction, message, target, glass: true } = ask else { panic!() };
+        assert_eq!((&*node, &*direction, &*message, target.as_deref()), ("a@h", "in", "reg_send", Some("x")));
+        assert!(matches!(parsed("dist check --config f --draft"), Ok(Command::Dist(d)) if d.draft));
     }
 
     #[cfg(not(feature = "weakened"))]
@@ -192,6 +444,37 @@ mod tests {
             "policy check --force",
             "policy explain --policy",
             "policy suggest a b",
+            "node",
+            "node --config",
+            "node --config f x",
+            "dist",
+            "dist filter",
+            "dist check",
+            "dist check --config",
+            "dist check --config f --config f",
+            "dist check --config f --node a@h",
+            "dist test-filter --config f --node a@h --direction in",
+            "dist break-glass --config f",
+            "dist break-glass --config f --reason",
+            "dist break-glass --config f --reason a --reason b",
+            "dist break-glass --config f --reason a --for x",
+            "dist break-glass --config f --reason a --close",
+            "dist break-glass --config f --reason a --draft",
+            "dist break-glass --reason a",
+            "dist code-key --config f --reason a",
+            "port --role proc --peer",
+            "port --role proc --peer a",
+            "port --role proc --peer a@h --peer b@h",
+            "dist test-filter --config f x --message link",
+            "dist keys",
+            "dist keys ca",
+            "dist keys --dir d",
+            "dist keys ca x --dir d",
+            "dist keys node --dir d",
+            "dist keys ca --dir d --dir e",
+            "dist keys ca --dir d --days 0",
+            "dist keys ca --dir d --force",
+            "dist test-filter --config f --node a@h --direction in --message reg_send x y",
             "port --role proc --without seccomp",
         ] {
             assert_eq!(parsed(line).unwrap_err().reason, Reason::BadArguments, "{line}");

@@ -28,7 +28,10 @@ struct Known {
 /// Does what was asked, and answers with the exit status: 0 if the policy is right or grants it, 1 if not.
 pub fn run(command: &PolicyCommand) -> ExitCode {
     let known = match load(command.file.as_deref()) {
-        Ok(known) => known,
+        Ok(known) => match &command.peer {
+            Some(peer) => Known { policy: known.policy.for_peer(peer.as_str()), ..known },
+            None => known,
+        },
         Err(text) => return failed(&text),
     };
     match &command.ask {
@@ -76,7 +79,7 @@ fn load(named: Option<&[u8]>) -> Result<Known, String> {
     Ok(Known { policy, text: String::from_utf8_lossy(&bytes).into_owned(), name })
 }
 
-fn read_named(path: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
+pub(super) fn read_named(path: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
     let path: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(path);
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
@@ -86,10 +89,12 @@ fn read_named(path: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
 fn check(known: &Known) -> ExitCode {
     let Known { policy, name, .. } = known;
     super::say(&format!("ok: {name} ({})\n\n{}", policy.name(), words::describe(policy)));
-    for Refusal { message, fix, .. } in own_refusals(policy) {
+    let refusals = own_refusals(policy);
+    for Refusal { message, fix, .. } in &refusals {
         super::say(&format!("\nbut a start would be refused: {message}\n   to mend it: {fix}\n"));
     }
-    ExitCode::SUCCESS
+    // Who restarts what is right would have nothing that runs.
+    if refusals.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What this copy would be refused for under the policy, if it is an installed one.

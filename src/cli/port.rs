@@ -6,11 +6,15 @@ use std::os::fd::OwnedFd;
 use crate::audit::log::{Log, Sink};
 use crate::audit::record::{Decision, Event};
 use crate::capability::{Capabilities, Capability};
+use crate::dist::handshake::name::NodeName;
 use crate::error::{Reason, Refusal};
-use crate::exec::{self, Court, Session};
+use crate::exec::{self, Court, Session, Watches};
 use crate::harden::{self, Confined, Fenced, Start};
+use crate::helper::pool::Pool;
 use crate::icmp::pings::Pings;
+use crate::limits::WATCH_ROOM;
 use crate::measure::{Measure, in_force};
+use crate::netlink::dump::Links;
 use crate::nft::events::Events;
 use crate::nft::firewall::Firewall;
 use crate::nft::marker::{self, Orphan};
@@ -20,22 +24,25 @@ use crate::op::Role;
 use crate::policy::{self, Policy};
 use crate::proc::hidden;
 use crate::protocol::hello::{self, Hello};
+use crate::sys::netlink::{Socket, Tells};
 use crate::sys::parameters::Directory;
 use crate::sys::{capset, fd, icmp, process};
 use crate::sysctl::parameters::Parameters;
+use crate::watch::network::Network;
+use crate::watch::processes::Processes;
 use crate::wire::write::Writer;
 
 /// Serves, or says why not. Ends without std's clean-up, which calls what seccomp no longer allows.
-pub fn run(start: Start) -> ! {
-    match serve(start) {
+pub fn run(start: Start, peer: Option<NodeName>) -> ! {
+    match serve(start, peer) {
         Ok(()) => process::exit_now(0),
         Err(refusal) => refuse(&refusal),
     }
 }
 
-fn serve(start: Start) -> Result<(), Refusal> {
+fn serve(start: Start, peer: Option<NodeName>) -> Result<(), Refusal> {
     check_stdio()?;
-    match converse(prepare(start)?)? {
+    match converse(prepare_for(start, peer)?)? {
         Ok(None) => Ok(()),
         Ok(Some(refusal)) => Err(refusal),
         // The peer went while something was written to it: there is nobody left to tell.
@@ -52,6 +59,9 @@ pub struct Prepared {
     log: Log,
     pings: Pings,
     firewall: (Firewall, Events),
+    links: Links,
+    watches: Watches,
+    helpers: Pool,
     termination: Option<OwnedFd>,
     parameters: Parameters,
     hidden_proc: bool,
@@ -59,26 +69,61 @@ pub struct Prepared {
 
 /// The whole way up to the first byte of input.
 pub fn prepare(start: Start) -> Result<Prepared, Refusal> {
+    prepare_for(start, None)
+}
+
+/// The same for a node of distribution, if one is named.
+fn prepare_for(start: Start, peer: Option<NodeName>) -> Result<Prepared, Refusal> {
     let mut fenced = harden::begin(start)?;
     let policy = policy_of(&mut fenced)?;
+    let policy = peer.iter().fold(policy, |policy, peer| policy.for_peer(peer.as_str()));
+    check_peers(&policy)?;
     let wanted = policy.capabilities(start.role);
     fenced.require(wanted)?;
     let mut log = open_log(&fenced, &policy)?;
+    log.set_node(peer.as_ref().map(NodeName::as_str));
     let pings = open_pings(&mut fenced, &policy)?;
     let firewall = open_firewall(&mut fenced, &policy, &mut log)?;
+    let links = open_links(start.role, &policy)?;
+    let watches = open_watches(start.role, &policy)?;
     let termination = open_termination(start.role)?;
     let parameters = open_parameters(&fenced, &policy)?;
     let hidden_proc = hidden::here();
-    let confined = fenced.confine(wanted, parameters.directory())?;
-    Ok(Prepared { confined, policy, log, pings, firewall, termination, parameters, hidden_proc })
+    let helped = start.role == Role::Proc && policy.disk_usage();
+    let kept = if start.role == Role::Proc { policy.limits().kept_descriptors } else { 0 };
+    let (confined, helpers) = fenced.confine(wanted, parameters.directory(), kept, helped)?;
+    Ok(Prepared {
+        confined,
+        policy,
+        log,
+        pings,
+        firewall,
+        links,
+        watches,
+        helpers,
+        termination,
+        parameters,
+        hidden_proc,
+    })
 }
 
 /// What came of a conversation: how it ended, or that there was nobody to end it with.
 type Ended = std::io::Result<Option<Refusal>>;
 
 fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
-    let Prepared { confined, policy, mut log, pings, firewall, termination, parameters, hidden_proc } =
-        prepared;
+    let Prepared {
+        confined,
+        policy,
+        mut log,
+        pings,
+        firewall,
+        links,
+        watches,
+        helpers,
+        termination,
+        parameters,
+        hidden_proc,
+    } = prepared;
     let name = policy.name();
     let role_max = confined.role().frame_max();
     let frame_max = usize::try_from(policy.limits().frame_max).map_or(role_max, |max| max.min(role_max));
@@ -92,11 +137,13 @@ fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
     if log.write(&started).is_err() {
         return Err(no_log("a record could not be written"));
     }
+    // Not a measure of ours; but what is not seen shall not pass for what is not there.
+    let features = [confined.features(), if hidden_proc { &["hidepid"] } else { &[] }].concat();
     let greeting = Hello {
         role: confined.role(),
         held: confined.held(),
         missing: confined.missing(),
-        features: confined.features(),
+        features: &features,
         findings: confined.findings(),
         policy: &name,
         frame_max,
@@ -104,6 +151,9 @@ fn converse(prepared: Prepared) -> Result<Ended, Refusal> {
     let court = Court { role: confined.role(), policy, held: confined.held(), hidden_proc };
     let mut session = Session::new(court, log, pings);
     (session.firewall, session.events) = firewall;
+    session.links = links;
+    session.watches = watches;
+    session.helpers = helpers;
     session.termination = termination;
     session.parameters = parameters;
     Ok(exec::serve(session, &greeting))
@@ -126,7 +176,7 @@ fn open_log(fenced: &Fenced, policy: &Policy) -> Result<Log, Refusal> {
         Refusal::new(
             Reason::HardeningFailed,
             format!("the sockets of the audit trail cannot be opened: {e}"),
-            "ls -l /dev/log; ulimit -n   # a socket that everybody may write to; 64 or more",
+            "ls -l /dev/log; ulimit -n   # a socket that everybody may write to; 128 or more",
         )
     })?;
     if audit.syslog == Sink::Required && !log.is_connected() {
@@ -158,7 +208,7 @@ fn open_pings(fenced: &mut Fenced, policy: &Policy) -> Result<Pings, Refusal> {
         Refusal::new(
             Reason::HardeningFailed,
             format!("the sockets for echo requests: {e}"),
-            "ulimit -n   # 64 or more",
+            "ulimit -n   # 128 or more",
         )
     })
 }
@@ -174,13 +224,13 @@ fn open_firewall(fenced: &mut Fenced, policy: &Policy, log: &mut Log) -> Result<
         let mut link = Link::open()?;
         // What cannot be asked will be said by the first request.
         let orphans = marker::orphans(&mut link).unwrap_or_default();
-        Ok((link, orphans, Watch::open(&[])?))
+        Ok((link, orphans, Link::open_undo()?, Watch::open(&[])?))
     });
-    let (link, orphans, watch) = opened.map_err(|e| {
+    let (link, orphans, undo, watch) = opened.map_err(|e| {
         Refusal::new(
             Reason::HardeningFailed,
             format!("the sockets to the firewall: {e}"),
-            "sudo modprobe nfnetlink nf_tables   # the kernel must have nftables; ulimit -n: 64 or more",
+            "sudo modprobe nfnetlink nf_tables   # the kernel must have nftables; ulimit -n: 128 or more",
         )
     })?;
     for Orphan { name, tables } in orphans {
@@ -192,7 +242,43 @@ fn open_firewall(fenced: &mut Fenced, policy: &Policy, log: &mut Log) -> Result<
             return Err(no_log("a record could not be written"));
         }
     }
-    Ok((Firewall::over(link), Events::over(watch)))
+    Ok((Firewall::over(link, undo), Events::over(watch)))
+}
+
+/// The sockets of tables, if any table may be read. A kernel, or a sandbox around this, that has no such sockets is no reason to
+/// refuse: the tables that need them say so.
+fn open_links(role: Role, policy: &Policy) -> Result<Links, Refusal> {
+    if role != Role::Proc || !policy.tables() {
+        return Ok(Links::none());
+    }
+    Links::open().map_err(|e| {
+        Refusal::new(
+            Reason::HardeningFailed,
+            format!("the sockets for the tables of sockets and routes: {e}"),
+            "ulimit -n   # 128 or more",
+        )
+    })
+}
+
+/// The sockets of events, if any table may be read; likewise.
+fn open_watches(role: Role, policy: &Policy) -> Result<Watches, Refusal> {
+    if role != Role::Proc || !policy.tables() {
+        return Ok(Watches::none());
+    }
+    let open = |tells: Tells| match Socket::open_listener(tells, WATCH_ROOM) {
+        Ok(socket) => socket.pinned(tells.number()).map(Ok),
+        Err(e) if exec::absent(e) => Ok(Err(e)),
+        Err(e) => Err(e),
+    };
+    let opened = open(Tells::Processes).and_then(|processes| Ok((processes, open(Tells::Network)?)));
+    let (processes, network) = opened.map_err(|e| {
+        Refusal::new(
+            Reason::HardeningFailed,
+            format!("the sockets for events of processes and interfaces: {e}"),
+            "ulimit -n   # 128 or more",
+        )
+    })?;
+    Ok(Watches::over(Processes::over(processes), Network::over(network)))
 }
 
 /// How role `net` learns that it is to end: it may have a change to take back first.
@@ -203,8 +289,8 @@ fn open_termination(role: Role) -> Result<Option<OwnedFd>, Refusal> {
     process::termination().map(Some).map_err(|e| {
         Refusal::new(
             Reason::HardeningFailed,
-            format!("the descriptor for SIGTERM: {e}"),
-            "ulimit -n   # 64 or more",
+            format!("the descriptor for signals: {e}"),
+            "ulimit -n   # 128 or more",
         )
     })
 }
@@ -216,10 +302,42 @@ fn open_parameters(fenced: &Fenced, policy: &Policy) -> Result<Parameters, Refus
         Refusal::new(
             Reason::HardeningFailed,
             format!("the policy names kernel parameters, and /proc/sys/net cannot be opened: {e}"),
-            "findmnt -T /proc/sys/net   # must be procfs; a unit with ProcSubset=pid has none; ulimit -n: 64 or more",
+            "findmnt -T /proc/sys/net   # must be procfs; a unit with ProcSubset=pid has none; ulimit -n: 128 or more",
         )
     })?;
     Ok(Parameters::new(directory))
+}
+
+/// Whoever connects to a socket is somebody, and the policy says who may. A pipe was inherited from who may execute the program.
+fn check_peers(policy: &Policy) -> Result<(), Refusal> {
+    for fd in [fd::stdin(), fd::stdout()] {
+        let peer = fd::peer(fd).map_err(|e| {
+            Refusal::new(
+                Reason::HardeningFailed,
+                format!("the kernel does not say who is at the other end of the socket: {e}"),
+                "uname -r   # Linux 5.11 or newer is needed",
+            )
+        })?;
+        match peer {
+            fd::Peer::Holder => {}
+            fd::Peer::User(uid) if policy.serves(uid, process::uid()) || !in_force(Measure::Peer) => {}
+            fd::Peer::User(uid) => {
+                return Err(Refusal::new(
+                    Reason::PeerNotAllowed,
+                    format!("uid {uid} is at the other end of the socket, and the policy does not list it"),
+                    format!("sudoedit {}   # [socket] uids = [{uid}]", policy::file::PATH),
+                ));
+            }
+            fd::Peer::Stranger => {
+                return Err(Refusal::new(
+                    Reason::StdioNotPipe,
+                    "stdin and stdout are a socket of a network, whose other end nobody can vouch for",
+                    "use a unix socket: priv/systemd/portcullis-proc.socket in the source",
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_stdio() -> Result<(), Refusal> {
@@ -237,12 +355,13 @@ fn check_stdio() -> Result<(), Refusal> {
 /// Says why not, to the peer if there can be one and to the log otherwise, and ends.
 pub fn refuse(refusal: &Refusal) -> ! {
     let code = refusal.reason.code();
-    let told = fd::is_pipe_or_socket(fd::stdout()) && {
+    // Where there is no peer whom it could be meant for, nobody hears of it.
+    let told = refusal.reason != Reason::StdioNotPipe && fd::is_pipe_or_socket(fd::stdout()) && {
         let mut w = Writer::new();
         hello::refused(&mut w, refusal);
         exec::say(w).is_ok()
     };
-    if !told || refusal.reason == Reason::StdioNotPipe || refusal.reason == Reason::BadArguments {
+    if !told || refusal.reason == Reason::BadArguments {
         let name = refusal.reason.name();
         let Refusal { message, fix, .. } = refusal;
         super::complain(&format!("portcullis: {name} (exit {code}): {message}\n  to mend it: {fix}\n"));

@@ -35,6 +35,7 @@ pub fn ban(request: &Request<'_>, session: &mut Session, output: &mut Output) ->
         comment: args.comment,
     };
     let work = Work { op: request.row.name, verb: "add_element", network: args.network };
+    session.firewall.set_deadline(deadline(request, session));
     let changed = work.settle(session, output, |near| ban::ban(&near.held, &new))?;
     answer(request, changed, output);
     Ok(())
@@ -44,9 +45,14 @@ pub fn ban(request: &Request<'_>, session: &mut Session, output: &mut Output) ->
 pub fn unban(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
     let network = Network::decode(request.args, &At::Top)?;
     let work = Work { op: request.row.name, verb: "del_element", network };
+    session.firewall.set_deadline(deadline(request, session));
     let changed = work.settle(session, output, |near| ban::unban(&near.held, network.interval()))?;
     answer(request, changed, output);
     Ok(())
+}
+
+fn deadline(request: &Request<'_>, session: &Session) -> std::time::Instant {
+    std::time::Instant::now() + session.court.policy.deadline(request.timeout_ms)
 }
 
 fn answer(request: &Request<'_>, changed: bool, output: &mut Output) {
@@ -63,7 +69,7 @@ pub fn banned(request: &Request<'_>, session: &mut Session, output: &mut Output)
     let permit = session.permit(request.row.name, ReadNft, Vec::new, output)?;
     session.place()?;
     let listing = Listing::new(permit, Wanted::whole_sets(ban::table()), Form::Bans);
-    let deadline = std::time::Instant::now() + session.court.policy.deadline(request.timeout_ms);
+    let deadline = deadline(request, session);
     session.running.queue(RowAnswer::new(request.id, deadline, Source::Firewall(Box::new(listing))));
     Ok(())
 }
@@ -124,7 +130,8 @@ impl Work {
         }
         // What is taken out and put back in parts is the ban's own doing: only what the verb says is judged of the elements.
         let action = ApplyNft::of_bans(commands, self.verb);
-        make(self.op, action, how, session, output).map(drop)
+        let about = format!(" {}/{}", self.network.address, self.network.bits);
+        make(self.op, action, &about, how, session, output).map(drop)
     }
 }
 

@@ -10,24 +10,26 @@ use crate::exec::counters::Now;
 use crate::exec::firewall;
 use crate::exec::output::Output;
 use crate::exec::parameters;
-use crate::exec::rows::{RowAnswer, Source, failure};
+use crate::exec::rows::failure;
 use crate::exec::session::Session;
-use crate::exec::trail::Topic;
+use crate::exec::subscribe;
+use crate::exec::tables;
 use crate::file::args::{FileCloseArgs, FileOpenArgs, FileReadArgs};
 use crate::icmp::args::PingArgs;
 use crate::ids::RequestId;
-use crate::nft::action::ReadNft;
+use crate::limits::PID_MAX;
 use crate::op::Op;
 use crate::policy::permit::Permit;
 use crate::policy::rules::ProcLevel;
 use crate::proc::action::ReadProcesses;
-use crate::proc::args::{ProcessArgs, ProcessesArgs};
-use crate::proc::scan::{self, Scan};
+use crate::proc::args::ProcessArgs;
+use crate::proc::scan;
+use crate::proc::tables::processes::TABLE;
 use crate::protocol::reply;
 use crate::protocol::request::{self, Message, Request};
 use crate::wire::atoms;
 use crate::wire::scan::{Bounds, validate};
-use crate::wire::schema::{At, fields};
+use crate::wire::schema::{At, fields, integer};
 use crate::wire::write::Writer;
 
 /// Takes one frame. Whatever is wrong with it is answered; nothing ends but the request.
@@ -68,7 +70,8 @@ fn take(
         let twice = At::Index(&At::Top, 2).error(Why::InFlight);
         return Err(twice.of(RequestId::NONE));
     }
-    let admitted = session.admit(request.row.name, output);
+    let op = request.row.name;
+    let admitted = session.admit(op, output).and_then(|()| session.admit_peer(op, output));
     admitted.and_then(|()| carry_out(request, session, output)).map_err(|e| e.of(request.id))
 }
 
@@ -78,6 +81,8 @@ fn carry_out(request: &Request<'_>, session: &mut Session, output: &mut Output) 
         Op::Info => info(request, session, output),
         Op::Process => process(request, session, output),
         Op::Processes => processes(request, session, output),
+        Op::Query => tables::query(request, session, output),
+        Op::Tables => tables::list(request, session, output),
         Op::FileOpen => file_open(request, session, output),
         Op::FileRead => {
             let args = FileReadArgs::decode(request.args, &At::Top)?;
@@ -112,26 +117,8 @@ fn carry_out(request: &Request<'_>, session: &mut Session, output: &mut Output) 
         Op::SysctlGet => parameters::get(request, session, output),
         Op::SysctlSet => parameters::set(request, session, output),
         Op::SysctlList => parameters::list(request, session, output),
-        Op::Subscribe => subscribe(request, session, output),
+        Op::Subscribe => subscribe::subscribe(request, session, output),
     }
-}
-
-fn subscribe(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
-    let topic = Topic::decode(request.args, session.court.role)?;
-    let permit = match topic {
-        Topic::Audit => None,
-        Topic::Nft => Some(session.permit(request.row.name, ReadNft, || b"nft".to_vec(), output)?),
-    };
-    session.place()?;
-    session.trail.subscribe(request.id, topic)?;
-    if let Some(permit) = permit {
-        let begun = session.firewall.link().and_then(|link| session.events.begin(permit, link));
-        if let Err(error) = begun {
-            session.trail.cancel(request.id);
-            return Err(error);
-        }
-    }
-    Ok(())
 }
 
 fn info(request: &Request<'_>, session: &Session, output: &mut Output) -> Result<(), RequestError> {
@@ -139,7 +126,7 @@ fn info(request: &Request<'_>, session: &Session, output: &mut Output) -> Result
     let now = Now {
         in_flight: session.in_flight(),
         handles: session.handles.len(),
-        subscriptions: session.trail.len(),
+        subscriptions: session.subscriptions(),
         lost: session.trail.lost(),
     };
     reply::ok(output.frames(), request.id, |w| session.counters.write(w, &now));
@@ -149,7 +136,7 @@ fn info(request: &Request<'_>, session: &Session, output: &mut Output) -> Result
 fn process(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
     let links = session.court.policy.rules().proc.level >= ProcLevel::Basic;
     let mut args = ProcessArgs::decode(request.args, &At::Top, links)?;
-    args.cell_max = cell_max(session, args.cell_max);
+    args.cell_max = tables::cell_max(session, args.cell_max);
     let action = args.action().on_hidden_proc(session.court.hidden_proc);
     let permit = session.permit(request.row.name, action, || args.names(), output)?;
     one_process(request.id, permit, &args, output.frames())
@@ -182,26 +169,14 @@ fn answer(
     result
 }
 
+/// The table of that name, as an operation of its own.
 fn processes(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
-    let mut args = ProcessesArgs::decode(request.args, &At::Top)?;
-    args.cell_max = cell_max(session, args.cell_max);
-    let rows_max = session.court.policy.limits().rows_max;
-    args.limit = Some(args.limit.map_or(rows_max, |limit| limit.min(rows_max)));
-    let action = args.action().on_hidden_proc(session.court.hidden_proc);
-    let permit = session.permit(request.row.name, action, || args.names(), output)?;
-    session.place()?;
-    let deadline = Instant::now() + session.court.policy.deadline(request.timeout_ms);
-    session.running.queue(RowAnswer::new(
-        request.id,
-        deadline,
-        Source::Processes(Box::new(Scan::new(permit, args))),
-    ));
-    Ok(())
-}
-
-/// The bytes of a cell that are asked for, as far as the policy allows them.
-fn cell_max(session: &Session, asked: usize) -> usize {
-    usize::try_from(session.court.policy.limits().cell_max).map_or(asked, |max| asked.min(max))
+    let keys = ["columns", "where", "limit", "cell_max"];
+    let [columns, conditions, limit, cell_max] = fields(request.args, &At::Top, keys)?;
+    // There are no more than so many.
+    limit.map(|term| integer(term, &At::Key(&At::Top, "limit"), 1, u64::from(PID_MAX))).transpose()?;
+    let asked = tables::Arguments { columns, conditions, limit, cell_max, interval: None };
+    tables::rows(request, &TABLE, &asked, session, output)
 }
 
 fn file_open(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {

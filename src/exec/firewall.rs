@@ -12,8 +12,9 @@ use crate::nft::action::{ApplyNft, ReadNft};
 use crate::nft::args::{self, ApplyArgs, How};
 use crate::nft::firewall::Applied;
 use crate::nft::listing::{Form, Listing, Wanted};
-use crate::nft::model::{Command, Flush, Target};
+use crate::nft::model::{Command, Flush};
 use crate::nft::{point, reset, schema};
+use crate::policy::authorize;
 use crate::protocol::reply;
 use crate::protocol::request::Request;
 use crate::wire::atoms;
@@ -29,30 +30,37 @@ const NOTES_MAX: usize = 16;
 /// `nft_apply`.
 pub fn apply(request: &Request<'_>, session: &mut Session, output: &mut Output) -> Result<(), RequestError> {
     let args = ApplyArgs::decode(request.args, &At::Top)?;
-    let commands = schema::commands(args.commands, &At::Key(&At::Top, "commands"))?;
-    let applied = change(request.row.name, commands, args.how, session, output)?;
-    reply::ok(output.frames(), request.id, |w| write_applied(&applied, args.how, w));
-    Ok(())
+    change(request, "commands", args.commands, args.how, session, output)
 }
 
-/// Judges a change, writes it down and makes it.
+/// Reads a change from where it stands in the request, judges it, writes it down, makes it and answers.
 fn change(
-    op: &'static str,
-    commands: Vec<Command<'_>>,
+    request: &Request<'_>,
+    key: &'static str,
+    term: Term<'_>,
     how: How,
     session: &mut Session,
     output: &mut Output,
-) -> Result<Applied, RequestError> {
+) -> Result<(), RequestError> {
+    let op = request.row.name;
+    let at = At::Key(&At::Top, key);
+    let mut commands = schema::commands(term, &at)?;
     // Nobody confirms a reset: no packet takes another way by it, and there is no way back.
     let unconfirmed = how.check || reset::only(&commands, how)?;
-    let commands = without_flush(op, commands, session, output)?;
-    make(op, ApplyNft::new(commands, how.confirm.is_some() || unconfirmed), how, session, output)
+    let deadline = Instant::now() + session.court.policy.deadline(request.timeout_ms);
+    session.firewall.set_deadline(deadline);
+    look_up_tables(op, &mut commands, session, output)?;
+    let action = ApplyNft::new(commands, how.confirm.is_some() || unconfirmed);
+    let applied = make(op, action, "", how, session, output).map_err(|e| schema::placed(e, term, &at))?;
+    reply::ok(output.frames(), request.id, |w| write_applied(&applied, how, w));
+    Ok(())
 }
 
-/// The same for commands of which is known what they change.
+/// The same for commands of which is known what they change. `about` is what a record says of the elements that they change.
 pub(super) fn make(
     op: &'static str,
     action: ApplyNft<'_>,
+    about: &str,
     how: How,
     session: &mut Session,
     output: &mut Output,
@@ -60,7 +68,9 @@ pub(super) fn make(
     let changes = action.changes().to_vec();
     // One by one first, so that the record of a refusal names what was refused.
     for change in &changes {
-        let _permit = session.permit(op, change.clone(), || change.to_string().into_bytes(), output)?;
+        if let Err(one) = session.permit(op, change.clone(), || change.to_string().into_bytes(), output) {
+            return Err(of_all(one, action, session));
+        }
     }
     let target = || changes.first().map(ToString::to_string).unwrap_or_default().into_bytes();
     let permit = session.permit(op, action, target, output)?;
@@ -69,7 +79,12 @@ pub(super) fn make(
     }
     session.admit_change(op, target, output)?;
     for change in changes.iter().take(NOTES_MAX) {
-        session.note(op, change.to_string().into_bytes(), Decision::Granted, "nft.write", output)?;
+        let about = if change.verb.ends_with("_element") { about } else { "" };
+        session.note(op, format!("{change}{about}").into_bytes(), Decision::Granted, "nft.write", output)?;
+    }
+    if let Some(more) = changes.len().checked_sub(NOTES_MAX).filter(|more| *more > 0) {
+        let target = format!("and {more} more changes in the same transaction").into_bytes();
+        session.note(op, target, Decision::Granted, "nft.write", output)?;
     }
     let applied = session.firewall.apply(permit, how, Instant::now());
     if let Err(error) = &applied {
@@ -78,29 +93,34 @@ pub(super) fn make(
     applied
 }
 
-/// `flush ruleset` as what it is: the deletion of every table that there is, each of which the policy has to grant.
-fn without_flush<'a>(
+/// The same refusal, for whoever asked: with what would grant all that the transaction lacks.
+fn of_all(one: RequestError, action: ApplyNft<'_>, session: &Session) -> RequestError {
+    match (one, authorize(&session.court.policy, session.court.held, action)) {
+        (RequestError::DeniedByPolicy(first), Err(all)) if first.rule == all.rule => {
+            RequestError::DeniedByPolicy(all)
+        }
+        (one, _) => one,
+    }
+}
+
+/// `flush ruleset` is the deletion of every table that there is, each of which the policy has to grant.
+fn look_up_tables(
     op: &'static str,
-    commands: Vec<Command<'a>>,
+    commands: &mut [Command<'_>],
     session: &mut Session,
     output: &mut Output,
-) -> Result<Vec<Command<'a>>, RequestError> {
-    if !commands.iter().any(|c| matches!(c, Command::Flush(Flush::Ruleset(_)))) {
-        return Ok(commands);
-    }
-    let permit = session.permit(op, ReadNft, Vec::new, output)?;
-    let tables = session.firewall.tables(&permit)?;
-    let mut expanded = Vec::with_capacity(commands.len());
+) -> Result<(), RequestError> {
     for command in commands {
-        match command {
-            Command::Flush(Flush::Ruleset(family)) => {
-                let meant = tables.iter().filter(|t| family.is_none_or(|family| t.family == family));
-                expanded.extend(meant.map(|t| Command::Destroy(Target::Table(t.clone()))));
+        if let Command::Flush(flush @ Flush::Ruleset(_)) = command {
+            let permit = session.permit(op, ReadNft, Vec::new, output)?;
+            let mut tables = session.firewall.tables(&permit)?;
+            if let Flush::Ruleset(Some(family)) = flush {
+                tables.retain(|table| table.family == *family);
             }
-            other => expanded.push(other),
+            *flush = Flush::Tables(tables);
         }
     }
-    Ok(expanded)
+    Ok(())
 }
 
 fn write_applied(applied: &Applied, how: How, w: &mut Writer) {
@@ -147,8 +167,9 @@ pub fn confirm(
     output: &mut Output,
 ) -> Result<(), RequestError> {
     let reference = args::reference(request.args, &At::Top)?;
-    session.firewall.confirm(reference)?;
+    session.firewall.waits(reference)?;
     session.note(request.row.name, name(reference), Decision::Granted, "nft.confirm", output)?;
+    session.firewall.confirm(reference)?;
     reply::ok(output.frames(), request.id, |w| w.atom(atoms::OK));
     Ok(())
 }
@@ -165,7 +186,8 @@ pub fn roll_back(
         Ok(()) => (Decision::Granted, "nft.confirm".to_owned()),
         Err(error) => (Decision::Failed, reply::summary(error)),
     };
-    session.note(request.row.name, name(reference), decision, &rule, output)?;
+    // What it restores was there before: like a change that takes itself back, it is done whether or not it can be written down.
+    let _ = session.note(request.row.name, name(reference), decision, &rule, output);
     result?;
     reply::ok(output.frames(), request.id, |w| w.atom(atoms::OK));
     Ok(())
@@ -214,10 +236,7 @@ pub fn text(request: &Request<'_>, session: &mut Session, output: &mut Output) -
         let what = schema::listing(what, &at)?;
         return answer(request, &what, Form::Text, session, output);
     }
-    let commands = schema::commands(accepted.term(), &at)?;
-    let applied = change(request.row.name, commands, how, session, output)?;
-    reply::ok(output.frames(), request.id, |w| write_applied(&applied, how, w));
-    Ok(())
+    change(request, "text", accepted.term(), how, session, output)
 }
 
 /// What is to be listed, if the document is one `list` and nothing else.

@@ -7,10 +7,9 @@ use std::time::Instant;
 use crate::error::RequestError;
 use crate::exec::counters::Counters;
 use crate::exec::output::Output;
-use crate::exec::rows::{Progress, RowAnswer};
+use crate::exec::rows::{Asked, Progress, RowAnswer};
 use crate::ids::RequestId;
 use crate::limits::SCANS_MAX;
-use crate::nft::firewall::Firewall;
 use crate::protocol::reply;
 
 /// All of them, in the order of their turns. An answer without credit holds nothing but its arguments, so that a client that
@@ -51,11 +50,11 @@ impl Running {
     }
 
     /// Ends what is too late and carries one answer on.
-    pub fn slice(&mut self, firewall: &mut Firewall, output: &mut Output, counters: &mut Counters) {
+    pub fn slice(&mut self, asked: Asked<'_>, output: &mut Output, counters: &mut Counters) {
         self.expire(output, counters);
         let Some(mut answer) = self.next().and_then(|at| self.answers.remove(at)) else { return };
         let before = answer.rows();
-        let progress = answer.run(firewall, output.frames());
+        let progress = answer.run(asked, output.frames());
         counters.rows = counters.rows.saturating_add(answer.rows().saturating_sub(before));
         if progress == Progress::Going {
             // To the end of the queue, so that the others get their turn first.
@@ -66,7 +65,8 @@ impl Running {
     /// Whose turn it is: the first that has credit and is open, or can be opened.
     fn next(&self) -> Option<usize> {
         let places = self.answers.iter().filter(|a| a.is_open()).count() < SCANS_MAX;
-        self.answers.iter().position(|a| a.can_run() && (places || a.is_open()))
+        let now = Instant::now();
+        self.answers.iter().position(|a| a.can_run(now) && (places || a.is_open()))
     }
 
     fn expire(&mut self, output: &mut Output, counters: &mut Counters) {
@@ -86,8 +86,13 @@ impl Running {
         self.next().is_some()
     }
 
-    /// When the next of them is too late.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.answers.iter().map(RowAnswer::deadline).min()
+    /// When something of them is due.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.answers.iter().map(RowAnswer::due).min()
+    }
+
+    /// What some of them wait for may have come.
+    pub fn wake(&mut self) {
+        self.answers.iter_mut().for_each(RowAnswer::wake);
     }
 }

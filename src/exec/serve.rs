@@ -24,6 +24,9 @@ pub fn serve(session: Session, greeting: &Hello<'_>) -> io::Result<Option<Refusa
     hello::hello(output.frames(), greeting);
     let frame_max = if in_force(Measure::FrameBounds) { greeting.frame_max } else { FRAME_HARD_MAX };
     let mut port = Port { frames: FrameBuffer::new(frame_max), session, output };
+    // The client has waited long enough: what can be done later is done now.
+    port.output.flush()?;
+    port.session.helpers.begin();
     let ended = port.run();
     // However it ended: what was to be confirmed and was not is taken back.
     port.session.end();
@@ -42,11 +45,15 @@ impl Port {
             let more = match self.take_frames() {
                 Ok(more) => more,
                 Err(header) => {
+                    // Nobody can confirm anything any more, and the peer may never read.
+                    self.session.end();
                     // What was answered before goes out before: the last frame must not stand inside another.
                     self.output.drain()?;
                     return Ok(Some(lost(&header)));
                 }
             };
+            // A peer that does not read is one that does not confirm: this waits for nobody.
+            self.session.take_back_due(&mut self.output);
             if !self.output.is_full() {
                 self.session.turn(&mut self.output);
             }
@@ -77,8 +84,8 @@ impl Port {
     /// Waits for the next thing to do, and reads what has come. `false`: the peer has gone.
     fn wait(&mut self) -> io::Result<bool> {
         let full = self.output.is_full();
-        // What is due has nowhere to write to while the output is full.
-        let timeout = if full { None } else { self.session.idle_for() };
+        // Most of what is due has nowhere to write to while the output is full.
+        let timeout = if full { self.session.unconfirmed_for() } else { self.session.idle_for() };
         let end = self.session.termination.as_ref().map(AsFd::as_fd);
         let listens = self.session.sockets().next().is_some();
         if timeout.is_some() || self.output.is_pending() || end.is_some() || listens {

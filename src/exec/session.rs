@@ -10,13 +10,17 @@ use crate::capability::Capabilities;
 use crate::error::{Denial, RequestError};
 use crate::exec::counters::Counters;
 use crate::exec::output::Output;
+use crate::exec::rows::Asked;
 use crate::exec::running::Running;
 use crate::exec::trail::{Topic, Trail};
+use crate::exec::watches::Watches;
 use crate::file::handles::Handles;
+use crate::helper::pool::Pool;
 use crate::icmp::pings::Pings;
 use crate::ids::RequestId;
 use crate::limits::{IN_FLIGHT_MAX, SLICE_MICROS};
 use crate::measure::{Measure, in_force};
+use crate::netlink::dump::Links;
 use crate::nft::events::Events;
 use crate::nft::firewall::{Firewall, TakenBack};
 use crate::op::Role;
@@ -58,8 +62,14 @@ pub struct Session {
     pub trail: Trail,
     /// The firewall.
     pub firewall: Firewall,
+    /// The sockets of tables.
+    pub links: Links,
+    /// Who asks for us what may never be answered.
+    pub helpers: Pool,
     /// What the kernel tells of its changes.
     pub events: Events,
+    /// Who watches what happens.
+    pub watches: Watches,
     /// What is counted.
     pub counters: Counters,
     /// Readable when this process was asked to end.
@@ -82,7 +92,10 @@ impl Session {
             parameters: Parameters::new(None),
             trail: Trail::new(log),
             firewall: Firewall::none(),
+            links: Links::none(),
+            helpers: Pool::none(),
             events: Events::none(),
+            watches: Watches::none(),
             counters: Counters::new(),
             termination: None,
             rate,
@@ -92,12 +105,17 @@ impl Session {
 
     /// Whether a request of this id has not ended.
     pub fn has(&self, id: RequestId) -> bool {
-        self.running.has(id) || self.pings.has(id) || self.trail.has(id)
+        self.running.has(id) || self.pings.has(id) || self.trail.has(id) || self.watches.has(id)
     }
 
     /// Requests that have not ended.
     pub fn in_flight(&self) -> usize {
-        self.running.len().saturating_add(self.pings.len()).saturating_add(self.trail.len())
+        self.running.len().saturating_add(self.pings.len()).saturating_add(self.subscriptions())
+    }
+
+    /// Subscriptions of every kind.
+    pub fn subscriptions(&self) -> usize {
+        self.trail.len().saturating_add(self.watches.len())
     }
 
     /// A place for a request that does not end at once.
@@ -117,6 +135,13 @@ impl Session {
         let rate = self.court.policy.limits().requests_per_s;
         let line = format!("requests_per_s = {}", rate.saturating_mul(2));
         self.limited(op, Vec::new(), "limits.requests_per_s", line, output)
+    }
+
+    /// Whether the node that this copy is for may ask for the operation at all. A refusal is written down.
+    pub fn admit_peer(&mut self, op: &'static str, output: &mut Output) -> Result<(), RequestError> {
+        let Err(denial) = self.court.policy.admit(op) else { return Ok(()) };
+        self.note(op, Vec::new(), Decision::Denied, denial.rule, output)?;
+        Err(RequestError::DeniedByPolicy(denial))
     }
 
     /// Counts a change of the system against the rate that the policy allows: one that it has granted, right before it is made.
@@ -143,7 +168,7 @@ impl Session {
         output: &mut Output,
     ) -> Result<(), RequestError> {
         self.note(op, target, Decision::Limited, rule, output)?;
-        Err(RequestError::DeniedByPolicy(Denial::needs(rule, policy::file::PATH, "[limits]", line)))
+        Err(RequestError::DeniedByPolicy(self.court.policy.limit_denial(rule, line)))
     }
 
     /// Asks the policy. A refusal is written down with what `target` says.
@@ -204,7 +229,8 @@ impl Session {
 
     /// Ends a request because its client wants so.
     pub fn cancel(&mut self, id: RequestId, output: &mut Output) {
-        if self.running.cancel(id) || self.pings.cancel(id) || self.trail.cancel(id) {
+        let subscription = self.trail.cancel(id) || self.watches.cancel(id);
+        if subscription || self.running.cancel(id) || self.pings.cancel(id) {
             reply::error(output.frames(), id, &RequestError::Cancelled);
         }
         if !self.trail.listens(Topic::Nft) {
@@ -217,6 +243,7 @@ impl Session {
     pub fn grant(&mut self, id: RequestId, more: u32, output: &mut Output) {
         self.running.grant(id, more);
         self.trail.grant(id, more, output.frames());
+        self.watches.grant(id, more, output.frames());
     }
 
     /// Everything that is due: replies that have come, deadlines, one slice of one row answer.
@@ -225,9 +252,9 @@ impl Session {
             self.replies(output);
             self.handles.expire(Instant::now());
         }
-        if self.firewall.next_due().is_some() {
-            let taken = self.firewall.take_back_due(Instant::now());
-            self.write_down(&taken, "it was not confirmed in time", output);
+        if self.helpers.receive(Instant::now()) {
+            self.running.wake();
+            self.watches.wake();
         }
         if self.trail.listens(Topic::Nft) {
             if let Err(error) = self.news(output) {
@@ -235,7 +262,20 @@ impl Session {
                 self.trail.end(Topic::Nft, &error, output.frames());
             }
         }
-        self.running.slice(&mut self.firewall, output, &mut self.counters);
+        let asked =
+            Asked { firewall: &mut self.firewall, links: &mut self.links, helpers: &mut self.helpers };
+        self.watches.turn(asked, output);
+        let asked =
+            Asked { firewall: &mut self.firewall, links: &mut self.links, helpers: &mut self.helpers };
+        self.running.slice(asked, output, &mut self.counters);
+    }
+
+    /// Changes that were not confirmed in time.
+    pub fn take_back_due(&mut self, output: &mut Output) {
+        if self.firewall.next_due().is_some() {
+            let taken = self.firewall.take_back_due(Instant::now());
+            self.write_down(&taken, "it was not confirmed in time", output);
+        }
     }
 
     /// What has come of changes of the firewall, for one slice at most.
@@ -280,22 +320,32 @@ impl Session {
 
     /// How long nothing will be due; `None`: until something comes.
     pub fn idle_for(&self) -> Option<Duration> {
-        if self.running.can_run() || self.events.is_behind() {
+        if self.running.can_run() || self.events.is_behind() || self.watches.can_run() {
             return Some(Duration::ZERO);
         }
         let due = [
-            self.running.next_deadline(),
+            self.running.next_due(),
             self.pings.next_deadline(),
             self.handles.next_expiry(),
             self.firewall.next_due(),
+            self.watches.next_due(),
         ];
-        let next = due.into_iter().flatten().min()?;
-        // Never zero: that would read as "do not wait", and what is due is done in the next turn anyway.
-        Some(next.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)))
+        due.into_iter().flatten().min().map(until)
+    }
+
+    /// How long nothing will be due that does not wait for the peer.
+    pub fn unconfirmed_for(&self) -> Option<Duration> {
+        self.firewall.next_due().map(until)
     }
 
     /// The sockets on which something is waited for. What comes while nothing is would wake the loop for ever.
     pub fn sockets(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.pings.fds().filter(|_| !self.pings.is_empty()).chain(self.events.socket())
+        let pings = self.pings.fds().filter(|_| !self.pings.is_empty());
+        pings.chain(self.events.socket()).chain(self.watches.sockets()).chain(self.helpers.sockets())
     }
+}
+
+/// Never zero: that would read as "do not wait", and what is due is done in the next turn anyway.
+fn until(due: Instant) -> Duration {
+    due.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
 }

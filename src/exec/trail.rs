@@ -5,8 +5,7 @@ use crate::audit::log::{Log, NotRecorded};
 use crate::audit::record::{Decision, Event, Stamp};
 use crate::error::{RequestError, Why};
 use crate::ids::RequestId;
-use crate::limits::{CREDIT_MAX, EVENTS_INITIAL, SUBSCRIPTIONS_MAX};
-use crate::measure::{Measure, in_force};
+use crate::limits::{CREDIT_MAX, EVENTS_INITIAL};
 use crate::op::Role;
 use crate::protocol::reply;
 use crate::wire::atoms;
@@ -77,12 +76,8 @@ impl Trail {
     }
 
     /// Begins a subscription.
-    pub fn subscribe(&mut self, id: RequestId, topic: Topic) -> Result<(), RequestError> {
-        if self.len() >= SUBSCRIPTIONS_MAX && in_force(Measure::Subscriptions) {
-            return Err(RequestError::Overloaded);
-        }
+    pub fn subscribe(&mut self, id: RequestId, topic: Topic) {
         self.subscriptions.push(Subscription { id, topic, credit: EVENTS_INITIAL, lost: 0, seq: 0 });
-        Ok(())
     }
 
     /// Ends a subscription. `false`: there is none of that id.

@@ -97,7 +97,8 @@ fn first_cause(c: &Circumstances, missing: Capabilities, names: &[&str], grant: 
             "it was started with no_new_privs, which makes the kernel ignore the file's capabilities (in systemd: NoNewPrivileges= \
              or DynamicUser=; before version 255 also PrivateDevices=, RestrictNamespaces=, SystemCallFilter= and others)"
                 .into(),
-            "sudo systemctl edit UNIT   # [Service] NoNewPrivileges=no, and remove what implies it; then: sudo systemctl restart UNIT"
+            "sudo systemctl edit UNIT   # [Service] NoNewPrivileges=no, and remove what implies it; then: sudo systemctl restart UNIT; or let \
+             systemd start this program (docs/host.md, A unit with NoNewPrivileges)"
                 .into(),
         );
     }

@@ -6,7 +6,11 @@
 #![forbid(unsafe_code)]
 
 pub mod cause;
+mod distribution;
+pub mod gateway;
+pub mod helper;
 pub mod landlock;
+pub mod node;
 pub mod own_file;
 pub mod seccomp;
 
@@ -15,12 +19,13 @@ use nix::sys::resource::Resource;
 
 use crate::capability::{Capabilities, Capability};
 use crate::error::{Reason, Refusal};
+use crate::helper::pool::Pool;
 use crate::limits::{ADDRESS_SPACE_MAX, DESCRIPTORS_MAX, REPLY_FRAME_MAX};
 use crate::measure::{Measure, in_force};
 use crate::op::Role;
 use crate::sys::parameters::Directory;
 use crate::sys::process::Orphaned;
-use crate::sys::{capset, fd, process};
+use crate::sys::{capset, fd, kept, process};
 use cause::Circumstances;
 
 /// How the program was asked to start.
@@ -158,7 +163,7 @@ fn cut_off(role: Role) -> Result<(), (&'static str, Errno)> {
         process::reset_signals().map_err(|e| ("resetting signals", e))?;
     }
     if orphaned(role) == Orphaned::Asked {
-        process::hold_termination().map_err(|e| ("holding SIGTERM back", e))?;
+        process::hold_termination().map_err(|e| ("holding signals back", e))?;
     }
     if in_force(Measure::Environment) {
         process::clear_environment();
@@ -224,32 +229,45 @@ impl Fenced {
     }
 
     /// Steps 6 to 11: limits, no new privileges, capabilities cut down to `wanted` and read back, landlock, seccomp. Below
-    /// `parameters` files can be opened later.
+    /// `parameters` files can be opened later, and up to `kept` descriptors beside those that are needed anyway; helper processes are
+    /// started on the way, where they are `helped` by.
     pub fn confine(
         mut self,
         wanted: Capabilities,
         parameters: Option<&Directory>,
-    ) -> Result<Confined, Refusal> {
+        kept: u64,
+        helped: bool,
+    ) -> Result<(Confined, Pool), Refusal> {
         self.require(wanted)?;
+        limit_resources(kept).map_err(|e| failed("lowering resource limits", e))?;
         let kept = if self.start.unprivileged { Capabilities::NONE } else { wanted };
         let Self { start, held, circumstances: _, findings } = self;
         let kept = if in_force(Measure::Permitted) { kept } else { held };
+        give_up(start, kept).map_err(|(step, e)| failed(step, e))?;
+        let pool = if helped { helper::start(start).map_err(no_helpers)? } else { Pool::none() };
         let features = restrict(start, kept, parameters).map_err(|(step, e)| failed(step, e))?;
-        Ok(Confined { role: start.role, held: kept, missing: wanted.without(kept), findings, features })
+        let confined =
+            Confined { role: start.role, held: kept, missing: wanted.without(kept), findings, features };
+        Ok((confined, pool))
     }
 }
 
-fn restrict(
-    start: Start,
-    kept: Capabilities,
-    parameters: Option<&Directory>,
-) -> Result<Vec<&'static str>, (&'static str, Errno)> {
-    limit_resources().map_err(|e| ("lowering resource limits", e))?;
+fn no_helpers(e: Errno) -> Refusal {
+    Refusal::new(
+        Reason::HardeningFailed,
+        format!("the policy grants disk_usage, and its helper processes cannot be started: {e}"),
+        "ulimit -u; ulimit -n   # four processes more, 128 descriptors; of a unit: TasksMax=; or take disk_usage out of the policy",
+    )
+}
+
+/// What a process keeps from those that it makes, too.
+fn give_up(start: Start, kept: Capabilities) -> Result<(), (&'static str, Errno)> {
     if in_force(Measure::NoNewPrivs) {
         process::forbid_new_privileges().map_err(|e| ("PR_SET_NO_NEW_PRIVS", e))?;
     }
-    let mdwe = in_force(Measure::ExecutableMemory)
-        && process::forbid_executable_memory().map_err(|e| ("PR_SET_MDWE", e))?;
+    if in_force(Measure::ExecutableMemory) {
+        process::forbid_executable_memory().map_err(|e| ("PR_SET_MDWE", e))?;
+    }
     if !start.unprivileged {
         if in_force(Measure::Bounding) {
             capset::empty_bounding().map_err(|e| ("emptying the bounding set", e))?;
@@ -259,6 +277,17 @@ fn restrict(
         }
         capset::keep_only(kept).map_err(|e| ("giving up capabilities", e))?;
     }
+    Ok(())
+}
+
+fn restrict(
+    start: Start,
+    kept: Capabilities,
+    parameters: Option<&Directory>,
+) -> Result<Vec<&'static str>, (&'static str, Errno)> {
+    if in_force(Measure::LimitProcesses) {
+        process::lower_limit(Resource::RLIMIT_NPROC, 0).map_err(|e| ("lowering resource limits", e))?;
+    }
     if !in_force(Measure::Effective) {
         capset::leave_effective(kept).map_err(|e| ("leaving capabilities in effect", e))?;
     }
@@ -267,6 +296,7 @@ fn restrict(
     fd::grow_pipe(fd::stdin(), size);
     fd::grow_pipe(fd::stdout(), size);
     read_back(start, kept)?;
+    let mdwe = process::forbids_executable_memory().map_err(|e| ("PR_GET_MDWE", e))?;
     let landlock = match start.role {
         // A landlock domain makes the kernel refuse what ptrace guards in /proc, whatever the capabilities.
         Role::Proc => false,
@@ -285,12 +315,13 @@ fn restrict(
 }
 
 /// Nothing may be dumped, locked, forked or opened without end, whatever the BEAM's own limits are. No limit on file size:
-/// it would kill the program where stderr is a file.
-fn limit_resources() -> Result<(), Errno> {
+/// it would kill the program where stderr is a file. Of the descriptors to be kept there are as many as the limit that it was
+/// started with leaves.
+fn limit_resources(kept: u64) -> Result<(), Errno> {
+    let descriptors = DESCRIPTORS_MAX.saturating_add(kept);
     for (measure, resource, value) in [
         (Measure::LimitCore, Resource::RLIMIT_CORE, 0),
-        (Measure::LimitDescriptors, Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX),
-        (Measure::LimitProcesses, Resource::RLIMIT_NPROC, 0),
+        (Measure::LimitDescriptors, Resource::RLIMIT_NOFILE, descriptors),
         (Measure::LimitMemory, Resource::RLIMIT_AS, ADDRESS_SPACE_MAX),
         (Measure::LimitLocked, Resource::RLIMIT_MEMLOCK, 0),
     ] {
@@ -298,6 +329,8 @@ fn limit_resources() -> Result<(), Errno> {
             process::lower_limit(resource, value)?;
         }
     }
+    let room = process::limit(Resource::RLIMIT_NOFILE)?.saturating_sub(DESCRIPTORS_MAX).min(kept);
+    kept::allow(usize::try_from(room).unwrap_or(0));
     Ok(())
 }
 

@@ -12,9 +12,13 @@ use nix::errno::Errno;
 
 use crate::error::{Reason, Refusal};
 use crate::measure::{Measure, in_force};
+use crate::op::Role;
 use crate::quote::shell;
 use crate::sys::ancestry::{self, Ancestry, OpenDirectory, Stopped};
 use crate::sys::fd;
+
+/// The group that is named where no file says one: the installer makes it.
+pub const GROUP: &str = "portcullis";
 
 /// What is known about the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +32,7 @@ pub struct Facts {
     /// Group.
     pub gid: u32,
     /// Hard links.
-    pub links: u64,
+    pub links: libc::nlink_t,
     /// Whether it has a POSIX ACL.
     pub acl: bool,
     /// The first directory above it that others than root can change.
@@ -95,7 +99,7 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
                 "{file} belongs to uid {uid}, not to root: its owner can rewrite it in place and keep its capabilities, and may \
                  have done so; install it again from a build that you trust"
             ),
-            format!("{} --dest {}   # in the source", install(*gid), shell(directory.unwrap_or(b"/"))),
+            format!("{} --dest {}   # in the source", install_for(*gid, path), shell(directory.unwrap_or(b"/"))),
         ));
     }
     if in_force(Measure::FileLinks) && *links != 1 {
@@ -116,18 +120,20 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
         ));
     }
     if in_force(Measure::FileDirectories) {
-        found.extend(judge_place(&file, *gid, open_directory.as_ref(), *in_place));
+        found.extend(judge_place(path, *gid, open_directory.as_ref(), *in_place));
     }
     close_the_directory_first(&mut found);
+    install_again_first(&mut found);
     found
 }
 
 fn judge_place(
-    file: &str,
+    file: &[u8],
     gid: u32,
     open_directory: Option<&OpenDirectory>,
     in_place: bool,
 ) -> Option<Refusal> {
+    let (install, file) = (install_for(gid, file), shell(file));
     let Some(OpenDirectory { path, uid, mode }) = open_directory else {
         return (!in_place).then(|| {
             Refusal::new(
@@ -149,7 +155,7 @@ fn judge_place(
         if mistake {
             format!("sudo chmod go-w {name}")
         } else {
-            format!("{}   # in the source; installs where only root can write", install(gid))
+            format!("{install}   # in the source; installs where only root can write")
         },
     ))
 }
@@ -159,7 +165,9 @@ fn judge_place(
 pub fn close_the_directory_first(findings: &mut [Refusal]) {
     let directory = findings.iter().find(|f| f.reason == Reason::DirectoryWritable);
     let Some(first) = directory.map(|f| f.fix.clone()) else { return };
-    for finding in findings.iter_mut().filter(|f| f.reason != Reason::DirectoryWritable) {
+    // Findings come here once more when what the policy needs is known.
+    let rest = |f: &&mut Refusal| f.reason != Reason::DirectoryWritable && !f.fix.starts_with(&first);
+    for finding in findings.iter_mut().filter(rest) {
         finding.fix = if first.starts_with("sudo chmod") {
             format!("{first} && {}", finding.fix)
         } else {
@@ -173,15 +181,25 @@ pub fn close_the_directory_first(findings: &mut [Refusal]) {
 pub fn install_again_first(findings: &mut [Refusal]) {
     let owner = findings.iter().find(|f| f.reason == Reason::FileOwner);
     let Some(first) = owner.map(|f| f.fix.clone()) else { return };
-    for finding in findings.iter_mut().filter(|f| f.reason == Reason::CapabilityMissing) {
+    let of_the_file = [Reason::FileMode, Reason::FileLinks, Reason::FileAcl, Reason::CapabilityMissing];
+    for finding in findings.iter_mut().filter(|f| of_the_file.contains(&f.reason)) {
         finding.fix.clone_from(&first);
     }
 }
 
 /// The command that installs, for the group that can start the file now.
-fn install(gid: u32) -> String {
-    let group = if gid == 0 { "YOURGROUP".to_owned() } else { gid.to_string() };
-    format!("sudo sh scripts/install.sh --group {group}")
+fn install_for(gid: u32, path: &[u8]) -> String {
+    let role =
+        Role::ALL.iter().find(|role| path.ends_with(format!("/portcullis-{}", role.name()).as_bytes()));
+    let group = if gid == 0 { GROUP.to_owned() } else { gid.to_string() };
+    install(&group, role.copied().unwrap_or(Role::Proc))
+}
+
+/// The command that installs the program of a role for a group.
+#[must_use]
+pub fn install(group: &str, role: Role) -> String {
+    let role = if role == Role::Proc { String::new() } else { format!(" --role {}", role.name()) };
+    format!("sudo sh scripts/install.sh --group {group}{role}")
 }
 
 /// The capability attribute of the file, if it has one.
@@ -249,6 +267,40 @@ mod tests {
         for (owner, mode) in [(1000, 0o755), (0, 0o1777)] {
             assert!(fixes(open(owner, mode)).iter().all(|fix| fix.starts_with("sudo sh scripts/install.sh")));
         }
+    }
+
+    #[test]
+    fn the_command_that_installs_can_be_typed_as_it_stands() {
+        let fixes = |path: &str, gid| {
+            let facts = Facts { path: path.as_bytes().to_vec(), uid: 1000, gid, ..good() };
+            judge(&facts, "x=p").into_iter().map(|f| f.fix).collect::<Vec<_>>()
+        };
+        let proc = fixes("/opt/x/portcullis-proc", 0);
+        assert_eq!(proc, ["sudo sh scripts/install.sh --group portcullis --dest /opt/x   # in the source"]);
+        let net = fixes("/opt/x/portcullis-net", 991);
+        assert_eq!(
+            net,
+            ["sudo sh scripts/install.sh --group 991 --role net --dest /opt/x   # in the source"]
+        );
+    }
+
+    /// One command, and not one after the other for what it mends at once.
+    #[test]
+    fn a_file_of_somebody_elses_is_installed_again_whatever_else_is_wrong_with_it() {
+        let all = |open_directory| {
+            let facts = Facts { uid: 1000, mode: 0o755, links: 2, acl: true, open_directory, ..good() };
+            let mut found = judge(&facts, "x=p");
+            close_the_directory_first(&mut found);
+            install_again_first(&mut found);
+            found.into_iter().map(|f| f.fix).collect::<Vec<_>>()
+        };
+        let install =
+            "sudo sh scripts/install.sh --group 991 --dest /usr/libexec/portcullis   # in the source";
+        assert_eq!(all(None), [install; 4]);
+        let open = OpenDirectory { path: b"/usr/libexec".to_vec(), uid: 0, mode: 0o775 };
+        let close = "sudo chmod go-w /usr/libexec";
+        let both = format!("{close} && {install}");
+        assert_eq!(all(Some(open)), [&both, &both, &both, &both, close]);
     }
 
     #[test]

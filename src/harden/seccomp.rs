@@ -12,7 +12,7 @@ use seccompiler::{
 use crate::measure::{Measure, in_force};
 use crate::op::Role;
 use crate::sys::parameters::{self, Reach};
-use crate::sys::{datagram, icmp, netlink};
+use crate::sys::{datagram, helper, icmp, netlink, pidfd};
 
 /// What one argument must be.
 #[derive(Clone, Copy, Debug)]
@@ -41,57 +41,59 @@ macro_rules! row {
         Row { name: stringify!($name), number: libc::$name, rules: $rules, reason: $reason }
     };
 }
+pub(super) use row;
 
-const ANY: &[&[Is]] = &[];
+pub(super) const ANY: &[&[Is]] = &[];
+
+/// Descriptors and constants of the C library, as an argument of a call.
+#[allow(clippy::cast_sign_loss)] // they are positive
+pub(super) const fn arg(n: i32) -> u64 {
+    n as u64
+}
 
 /// Bits of open flags that write, create, or cut; the first is `O_WRONLY | O_RDWR`.
-#[allow(clippy::cast_sign_loss)] // flag constants are positive
-const WRITING: u64 = (libc::O_ACCMODE
+const WRITING: u64 = arg(libc::O_ACCMODE
     | libc::O_CREAT
     | libc::O_TRUNC
     | libc::O_APPEND
-    | (libc::O_TMPFILE & !libc::O_DIRECTORY)) as u64;
+    | (libc::O_TMPFILE & !libc::O_DIRECTORY));
 
-#[allow(clippy::cast_sign_loss)] // a positive constant
-const EXEC: u64 = libc::PROT_EXEC as u64;
+pub(super) const EXEC: u64 = arg(libc::PROT_EXEC);
 
-#[allow(clippy::cast_sign_loss)] // positive constants
-const SYSLOG_FD: u64 = datagram::SYSLOG as u64;
-#[allow(clippy::cast_sign_loss)]
-const KERNEL_AUDIT_FD: u64 = datagram::KERNEL_AUDIT as u64;
-#[allow(clippy::cast_sign_loss)]
-const ICMP_V4_FD: u64 = icmp::V4 as u64;
-#[allow(clippy::cast_sign_loss)]
-const ICMP_V6_FD: u64 = icmp::V6 as u64;
+const SYSLOG_FD: u64 = arg(datagram::SYSLOG);
+const KERNEL_AUDIT_FD: u64 = arg(datagram::KERNEL_AUDIT);
+const ICMP_V4_FD: u64 = arg(icmp::V4);
+const ICMP_V6_FD: u64 = arg(icmp::V6);
+const PARAMETERS_FD: u64 = arg(parameters::DIRECTORY);
+const FIREWALL_FD: u64 = arg(netlink::REQUESTS);
+const UNDO_FD: u64 = arg(netlink::UNDO);
+const EVENTS_FD: u64 = arg(netlink::EVENTS);
+const SOCK_DIAG_FD: u64 = arg(netlink::SOCK_DIAG);
+const ROUTE_FD: u64 = arg(netlink::ROUTE);
 
-#[allow(clippy::cast_sign_loss)] // positive constants
-const PARAMETERS_FD: u64 = parameters::DIRECTORY as u64;
-#[allow(clippy::cast_sign_loss)]
-const READING_PARAMETER: u64 = parameters::READING.bits() as u64;
-#[allow(clippy::cast_sign_loss)]
-const WRITING_PARAMETER: u64 = parameters::WRITING.bits() as u64;
+const PROCESS_EVENTS_FD: u64 = arg(netlink::PROCESS_EVENTS);
+const NETWORK_EVENTS_FD: u64 = arg(netlink::NETWORK_EVENTS);
+/// The first of the sockets to helpers (`limits::HELPERS`).
+const HELPER_FD: u64 = arg(helper::FIRST);
 
-#[allow(clippy::cast_sign_loss)]
-const FIREWALL_FD: u64 = netlink::REQUESTS as u64;
-#[allow(clippy::cast_sign_loss)]
-const EVENTS_FD: u64 = netlink::EVENTS as u64;
-
-#[allow(clippy::cast_sign_loss)] // positive constants
-const NETLINK: u64 = libc::SOL_NETLINK as u64;
-#[allow(clippy::cast_sign_loss)]
-const JOIN: u64 = libc::NETLINK_ADD_MEMBERSHIP as u64;
-#[allow(clippy::cast_sign_loss)]
-const LEAVE: u64 = libc::NETLINK_DROP_MEMBERSHIP as u64;
+const READING_PARAMETER: u64 = arg(parameters::READING.bits());
+const WRITING_PARAMETER: u64 = arg(parameters::WRITING.bits());
+const NETLINK: u64 = arg(libc::SOL_NETLINK);
+const JOIN: u64 = arg(libc::NETLINK_ADD_MEMBERSHIP);
+const LEAVE: u64 = arg(libc::NETLINK_DROP_MEMBERSHIP);
 
 #[cfg(debug_assertions)]
-#[allow(clippy::cast_sign_loss)] // a positive constant
-const F_GETFD: u64 = libc::F_GETFD as u64;
+const F_GETFD: u64 = arg(libc::F_GETFD);
 
 /// What every role needs: the conversation, the allocator, the audit trail, the end.
 const COMMON: &[Row] = &[
     row!(SYS_read, ANY, "requests from stdin, files of /proc"),
     row!(SYS_write, &[&[Is::Value(0, 1)], &[Is::Value(0, 2)]], "frames to stdout, a panic's text to stderr"),
+    #[cfg(target_arch = "x86_64")]
     row!(SYS_poll, ANY, "waiting for input, for room in the output, for a deadline"),
+    // Newer architectures have no other.
+    #[cfg(not(target_arch = "x86_64"))]
+    row!(SYS_ppoll, ANY, "waiting for input, for room in the output, for a deadline"),
     row!(SYS_restart_syscall, ANY, "a poll that SIGSTOP and SIGCONT interrupted"),
     row!(SYS_connect, &[&[Is::Value(0, SYSLOG_FD)]], "the system's log, when its daemon was started again"),
     row!(SYS_close, ANY, "files that have been read; sockets, at the end"),
@@ -118,12 +120,52 @@ const FILES: &[Row] = &[
     row!(SYS_getdents64, ANY, "the listing of /proc"),
     row!(SYS_newfstatat, ANY, "the owner of /proc/PID; what a listed file is"),
     row!(SYS_readlinkat, ANY, "exe, cwd, root"),
-    row!(SYS_pread64, ANY, "a part of a listed file"),
+    row!(
+        SYS_pread64,
+        ANY,
+        "a part of a listed file; a file of a process that is kept from one sample to the next"
+    ),
     row!(
         SYS_sendto,
-        &[&[Is::Value(0, SYSLOG_FD)], &[Is::Value(0, KERNEL_AUDIT_FD)]],
-        "records to the system's log and the kernel's"
+        &[
+            &[Is::Value(0, SYSLOG_FD)],
+            &[Is::Value(0, KERNEL_AUDIT_FD)],
+            &[Is::Value(0, SOCK_DIAG_FD)],
+            &[Is::Value(0, ROUTE_FD)],
+            &[Is::Value(0, PROCESS_EVENTS_FD)],
+            &[Is::Value(0, HELPER_FD)],
+            &[Is::Value(0, HELPER_FD + 1)],
+            &[Is::Value(0, HELPER_FD + 2)],
+            &[Is::Value(0, HELPER_FD + 3)],
+        ],
+        "records to the system's log and the kernel's; what sockets, interfaces and routes there are; the demand for events of processes; questions to helpers"
     ),
+    row!(
+        SYS_recvmsg,
+        &[
+            &[Is::Value(0, SOCK_DIAG_FD)],
+            &[Is::Value(0, ROUTE_FD)],
+            &[Is::Value(0, PROCESS_EVENTS_FD)],
+            &[Is::Value(0, NETWORK_EVENTS_FD)],
+        ],
+        "what sockets, interfaces and routes there are; events of processes, interfaces and routes"
+    ),
+    row!(
+        SYS_setsockopt,
+        &[
+            &[Is::Value(0, PROCESS_EVENTS_FD), Is::Value(1, NETLINK), Is::Value(2, JOIN)],
+            &[Is::Value(0, PROCESS_EVENTS_FD), Is::Value(1, NETLINK), Is::Value(2, LEAVE)],
+            &[Is::Value(0, NETWORK_EVENTS_FD), Is::Value(1, NETLINK), Is::Value(2, JOIN)],
+            &[Is::Value(0, NETWORK_EVENTS_FD), Is::Value(1, NETLINK), Is::Value(2, LEAVE)],
+        ],
+        "events while somebody has subscribed to them"
+    ),
+    row!(
+        SYS_pidfd_open,
+        &[&[Is::Value(1, 0)]],
+        "the end of one process; no call that uses it for more is allowed"
+    ),
+    row!(SYS_ioctl, &[&[Is::Value(1, pidfd::GET_INFO)]], "the exit code of a process that has ended"),
 ];
 
 /// What role `net` needs beside that.
@@ -136,6 +178,7 @@ const SOCKETS: &[Row] = &[
             &[Is::Value(0, ICMP_V4_FD)],
             &[Is::Value(0, ICMP_V6_FD)],
             &[Is::Value(0, FIREWALL_FD)],
+            &[Is::Value(0, UNDO_FD)],
         ],
         "records to the system's log and the kernel's, echo requests, the firewall"
     ),
@@ -145,6 +188,7 @@ const SOCKETS: &[Row] = &[
             &[Is::Value(0, ICMP_V4_FD)],
             &[Is::Value(0, ICMP_V6_FD)],
             &[Is::Value(0, FIREWALL_FD)],
+            &[Is::Value(0, UNDO_FD)],
             &[Is::Value(0, EVENTS_FD)],
         ],
         "echo replies, and errors that came back instead; what the firewall answers and tells"
@@ -179,6 +223,29 @@ const WRITE_PARAMETERS: &[Row] = &[
     ),
     row!(SYS_pwrite64, &[&[Is::Value(3, 0)]], "the value of a parameter; no pipe and no socket takes it"),
 ];
+
+/// All that a helper process does. No row gives it memory, a file to read, or anything to write to but its socket.
+pub const HELPER: &[Row] = &[
+    row!(SYS_read, &[&[Is::Value(0, 0)]], "questions"),
+    row!(SYS_write, &[&[Is::Value(0, 0)]], "answers"),
+    row!(
+        SYS_openat,
+        &[&[Is::Value(2, arg(helper::REFERENCE.bits()))]],
+        "the way to a mount, as references only"
+    ),
+    row!(SYS_statx, &[&[Is::Value(3, STATX_MNT_ID)]], "whether that is the mount that is meant"),
+    row!(SYS_fstatfs, ANY, "how full it is"),
+    row!(SYS_close, ANY, "the steps of the way"),
+    row!(SYS_exit_group, ANY, "the end"),
+    #[cfg(debug_assertions)]
+    row!(
+        SYS_fcntl,
+        &[&[Is::Value(1, F_GETFD)]],
+        "std looks whether a descriptor is open before it closes it"
+    ),
+];
+
+const STATX_MNT_ID: u64 = libc::STATX_MNT_ID as u64;
 
 /// The rows of a role that may do so much with kernel parameters.
 pub fn table(role: Role, parameters: Option<Reach>) -> impl Iterator<Item = &'static Row> {
@@ -223,7 +290,9 @@ pub fn apply_rows<'r>(rows: impl Iterator<Item = &'r Row>) -> Result<(), Errno> 
     seccompiler::apply_filter(&program).map_err(|_| Errno::last())
 }
 
-fn compile<'r>(rows: impl Iterator<Item = &'r Row>) -> Result<BpfProgram, seccompiler::BackendError> {
+pub(super) fn compile<'r>(
+    rows: impl Iterator<Item = &'r Row>,
+) -> Result<BpfProgram, seccompiler::BackendError> {
     let mut rules = BTreeMap::new();
     for row in rows {
         let alternatives = row.rules.iter().filter(|_| in_force(Measure::SeccompArguments));
@@ -249,6 +318,7 @@ fn conditions(all: &[Is]) -> Result<Vec<SeccompCondition>, seccompiler::BackendE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::HELPERS;
 
     #[test]
     fn every_row_has_a_reason_and_stands_once() {
@@ -296,7 +366,34 @@ mod tests {
     }
 
     #[test]
+    fn a_helper_reads_and_writes_its_socket_only() {
+        let mut names: Vec<&str> =
+            HELPER.iter().map(|row| row.name).filter(|name| *name != "SYS_fcntl").collect();
+        names.sort_unstable();
+        let expected = [
+            "SYS_close",
+            "SYS_exit_group",
+            "SYS_fstatfs",
+            "SYS_openat",
+            "SYS_read",
+            "SYS_statx",
+            "SYS_write",
+        ];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn every_helper_can_be_asked() {
+        let sending = FILES.iter().find(|row| row.name == "SYS_sendto").unwrap();
+        let fds = (0..HELPERS as u64).map(|nth| HELPER_FD + nth);
+        for fd in fds {
+            assert!(sending.rules.iter().any(|rule| matches!(rule, [Is::Value(0, value)] if *value == fd)));
+        }
+    }
+
+    #[test]
     fn the_tables_compile() {
+        assert!(compile(HELPER.iter()).is_ok());
         assert!(TABLES.iter().all(|(role, reach)| compile(table(*role, *reach)).is_ok()));
     }
 }

@@ -19,6 +19,17 @@ use crate::sys::fd;
 /// Where it is.
 pub const PATH: &str = "/etc/portcullis/policy.toml";
 
+/// What puts the commented example there.
+pub const EXAMPLE: &str = "sudo install -D -m 0644 priv/policy.toml /etc/portcullis/policy.toml";
+
+/// What is said where there is none.
+#[must_use]
+pub fn missing() -> String {
+    format!(
+        "there is no {PATH}, so that what every user sees is granted and nothing else ({EXAMPLE} in the source puts an example there)"
+    )
+}
+
 /// Most bytes of it.
 pub const SIZE_MAX: usize = 64 * 1024;
 
@@ -75,15 +86,15 @@ pub fn read(path: &str) -> Result<Option<Vec<u8>>, Wrong> {
     let follow = !in_force(Measure::PolicySymlinks);
     let Ancestry { directory, name, open } = match ancestry::descend(path.as_bytes(), follow) {
         Ok(ancestry) => ancestry,
-        Err(stopped) => return stopped_on_the_way(stopped),
+        Err(stopped) => return stopped_on_the_way(path, stopped),
     };
     let file = match fd::open_read_at_once(directory.as_fd(), &name, follow) {
         Ok(file) => file,
         // That there is none must be root's word too.
-        Err(Errno::ENOENT) => return judge_directory(open).map(|()| None),
+        Err(Errno::ENOENT) => return judge_directory(path, open).map(|()| None),
         Err(e) => return Err(unreadable(path, e)),
     };
-    judge_directory(open)?;
+    judge_directory(path, open)?;
     judge(path, &file)?;
     let mut bytes = vec![0; SIZE_MAX + 1];
     let length = fd::read_on(&file, &mut bytes, 0).map_err(|e| unreadable(path, e))?;
@@ -102,11 +113,11 @@ pub fn mode(path: &str) -> Option<(u32, u32)> {
     Some((st.st_mode & 0o7777, st.st_gid))
 }
 
-fn stopped_on_the_way(stopped: Stopped) -> Result<Option<Vec<u8>>, Wrong> {
+fn stopped_on_the_way(file: &str, stopped: Stopped) -> Result<Option<Vec<u8>>, Wrong> {
     let Stopped { path, errno, open } = stopped;
     let name = shell(&path);
     match errno {
-        Errno::ENOENT => judge_directory(open).map(|()| None),
+        Errno::ENOENT => judge_directory(file, open).map(|()| None),
         Errno::ENOTDIR | Errno::ELOOP => Err((
             format!(
                 "{name} is not a directory but a link or a file: the policy would come from somewhere else"
@@ -119,19 +130,27 @@ fn stopped_on_the_way(stopped: Stopped) -> Result<Option<Vec<u8>>, Wrong> {
     }
 }
 
-fn judge_directory(open: Option<OpenDirectory>) -> Result<(), Wrong> {
+fn judge_directory(file: &str, open: Option<OpenDirectory>) -> Result<(), Wrong> {
     let Some(OpenDirectory { path, uid, mode }) = open.filter(|_| in_force(Measure::PolicyDirectories))
     else {
         return Ok(());
     };
-    let name = shell(&path);
+    let (name, named) = (shell(&path), shell(file.as_bytes()));
+    // Where the policy stands nobody but root has anything to write. A home, or /tmp, is meant to be as it is.
+    let fix = if file.starts_with("/etc/") && mode & 0o1000 == 0 {
+        format!(
+            "sudo chown 0:0 {name} && sudo chmod go-w {name}   # and look at the file: somebody may have changed it"
+        )
+    } else {
+        format!(
+            "sudo install -D -o root -g root -m 0644 -t /etc/portcullis {named}   # read it first: somebody may have changed it"
+        )
+    };
     Err((
         format!(
-            "{name} (owner uid {uid}, mode {mode:04o}) can be changed by others than root, and the policy lies below it"
+            "{name} (owner uid {uid}, mode {mode:04o}) can be changed by others than root, and {named} lies below it"
         ),
-        format!(
-            "sudo chown 0:0 {name} && sudo chmod go-w {name}   # and look at the policy: somebody may have changed it"
-        ),
+        fix,
     ))
 }
 
@@ -207,7 +226,7 @@ mod tests {
     fn a_file_in_an_open_directory_is_refused_whether_it_is_there_or_not() {
         let (message, fix) = read("/tmp/portcullis-no-such-folder/policy.toml").unwrap_err();
         assert!(message.starts_with("/tmp (owner uid 0, mode 1777)"), "{message}");
-        assert!(fix.contains("chmod go-w /tmp"));
+        assert!(fix.starts_with("sudo install "), "{fix}");
         assert_eq!(read("/etc/portcullis-no-such-folder/policy.toml"), Ok(None));
     }
 }

@@ -8,13 +8,17 @@ use crate::capability::{Capabilities, Capability};
 use crate::error::Denial;
 use crate::file::action::{OpenFile, ReadFile};
 use crate::icmp::action::Ping;
+use crate::limits::NFT_GRANTS_MAX;
 use crate::nft::action::{ApplyNft, ChangeNft, ReadNft, needs_chain, needs_object, needs_set};
-use crate::policy::file::PATH;
+use crate::policy::file::{self, PATH};
+use crate::policy::firewall;
 use crate::policy::rules::{Line, NO_FILES, NftWrite, ProcLevel, WILDCARDS};
-use crate::policy::{Action, Allowed, Ground, Policy};
+use crate::policy::{Action, Allowed, Ground, Policy, Source};
 use crate::proc::action::{ReadProcesses, Tier};
 use crate::quote::toml_text;
 use crate::sysctl::action::{ListSysctls, ListedSysctls, ReadSysctl, SetSysctl};
+use crate::table::ReadTable;
+use crate::wire::atoms;
 
 fn ground(rule: &'static str, line: Option<Line>) -> Ground {
     Ground { rule, line, note: None }
@@ -29,28 +33,70 @@ impl Action for ReadProcesses {
     type Granted = Self;
 
     fn judge(self, policy: &Policy) -> Result<Allowed<Self>, Denial> {
-        let proc = &policy.rules.proc;
-        let level = if self.reads_more_than_everyone() { ProcLevel::Basic } else { ProcLevel::Public };
-        if proc.level < level {
-            return Err(needs("proc.level", "[proc]", format!("level = \"{}\"", level.name())));
-        }
-        let mut ground = ground("proc.level", proc.level_line);
-        let mut granted = self;
-        if granted.reads(Tier::Environ) {
-            if proc.environ.is_empty() {
-                return Err(needs("proc.environ", "[proc]", "environ = [\"NAME\"]".into()));
-            }
-            ground.line = proc.environ_line;
-            ground.rule = "proc.environ";
-            let shown: Vec<Vec<u8>> = proc.environ.iter().map(|name| name.as_bytes().to_vec()).collect();
-            granted = granted.showing(Arc::from(shown));
-        }
-        let capabilities = granted.capabilities().and(of_level(proc.level));
-        if granted.capabilities().has(Capability::DacReadSearch) && proc.level < ProcLevel::Full {
-            ground.note = Some("of other users' processes the kernel shows it only at level = \"full\"");
-        }
-        Ok(Allowed { granted, capabilities, ground })
+        policy.admit_table(atoms::PROCESSES.name())?;
+        let (more, environ) = (self.reads_more_than_everyone(), self.reads(Tier::Environ));
+        let Read { capabilities, shown, ground } = read(policy, more, environ, self.capabilities())?;
+        Ok(Allowed { granted: self.showing(shown), capabilities, ground })
     }
+}
+
+impl Action for ReadTable {
+    type Granted = Self;
+
+    /// What takes no capability every user sees.
+    fn judge(self, policy: &Policy) -> Result<Allowed<Self>, Denial> {
+        policy.admit_table(self.table.name())?;
+        let proc = &policy.rules.proc;
+        if self.table == atoms::DISK_USAGE {
+            if proc.level < ProcLevel::Public {
+                if let Some(denial) = policy.level_denial() {
+                    return Err(denial);
+                }
+                return Err(needs("proc.level", "[proc]", "level = \"public\"".into()));
+            }
+            if !proc.disk_usage {
+                return Err(needs("proc.disk_usage", "[proc]", "disk_usage = true".into()));
+            }
+            let ground = ground("proc.disk_usage", proc.disk_usage_line);
+            return Ok(Allowed { granted: self, capabilities: Capabilities::NONE, ground });
+        }
+        let more = !self.capabilities.is_empty();
+        let Read { capabilities, shown, ground } = read(policy, more, self.environ, self.raises())?;
+        Ok(Allowed { granted: self.showing(shown), capabilities, ground })
+    }
+}
+
+/// What `[proc]` grants of a reading.
+struct Read {
+    capabilities: Capabilities,
+    shown: Arc<[Vec<u8>]>,
+    ground: Ground,
+}
+
+/// Reading what is `more` than every user sees, and environments, which takes those capabilities.
+fn read(policy: &Policy, more: bool, environ: bool, wanted: Capabilities) -> Result<Read, Denial> {
+    let proc = &policy.rules.proc;
+    let level = if more { ProcLevel::Basic } else { ProcLevel::Public };
+    if proc.level < level {
+        if let Some(denial) = policy.level_denial() {
+            return Err(denial);
+        }
+        return Err(needs("proc.level", "[proc]", format!("level = \"{}\"", level.name())));
+    }
+    let mut ground = ground("proc.level", proc.level_line);
+    let mut shown = Vec::new();
+    if environ {
+        if proc.environ.is_empty() {
+            return Err(needs("proc.environ", "[proc]", "environ = [\"NAME\"]".into()));
+        }
+        ground.line = proc.environ_line;
+        ground.rule = "proc.environ";
+        shown = proc.environ.iter().map(|name| name.as_bytes().to_vec()).collect();
+    }
+    if wanted.has(Capability::DacReadSearch) && proc.level < ProcLevel::Full {
+        ground.note = Some("of other users' processes the kernel shows it only at level = \"full\"");
+    }
+    Ok(Read { capabilities: wanted.and(of_level(proc.level)), shown: Arc::from(shown), ground })
 }
 
 /// What the table of processes may raise at a level. The process can hold more: for listed files.
@@ -133,24 +179,29 @@ impl Action for ChangeNft {
                 capabilities: Capabilities::of(&[Capability::NetAdmin]),
                 granted: self,
             }),
-            None => {
-                let text = |t: &str| toml_text(t.as_bytes());
-                let place = match &self.object {
-                    Some(name) if needs_set(&self.verb) => format!(", sets = [{}]", text(name)),
-                    Some(name) if needs_object(&self.verb) => format!(", objects = [{}]", text(name)),
-                    Some(name) => format!(", chains = [{}]", text(name)),
-                    None => String::new(),
-                };
-                let line = format!(
-                    "write = [{{ family = {}, table = {}, ops = [{}]{place} }}]",
-                    text(&self.family),
-                    text(&self.table),
-                    text(&self.verb)
-                );
-                Err(needs("nft.write", "[nft]", line))
-            }
+            None => Err(needs_changes(&[&self])),
         }
     }
+}
+
+/// The denial of changes that no rule covers.
+fn needs_changes(lacking: &[&ChangeNft]) -> Denial {
+    let told = lacking.get(..NFT_GRANTS_MAX).unwrap_or(lacking);
+    let Some(entries) = firewall::entries(told) else {
+        let hint = format!("{PATH} does not grant it, and no line of a policy could: name the table");
+        return Denial::new("nft.write", hint);
+    };
+    let denial = needs("nft.write", "[nft]", format!("write = [{entries}]"));
+    if told.len() == lacking.len() {
+        return denial;
+    }
+    let (section, line) = ("[nft]", denial.grant.as_ref().map_or("", |(_, line)| line));
+    let hint = format!(
+        "{PATH} does not grant {} changes of this transaction, the first {} of which are meant here; under {section} this would: {line}",
+        lacking.len(),
+        told.len()
+    );
+    Denial { hint, ..denial }
 }
 
 /// Whether a rule is about this change. An object must be named by the rule; a verb on the table needs none.
@@ -177,8 +228,15 @@ impl<'a> Action for ApplyNft<'a> {
 
     fn judge(self, policy: &Policy) -> Result<Allowed<Self>, Denial> {
         let mut allowed = ground("nft.write", None);
+        let mut lacking = Vec::new();
         for change in self.changes() {
-            allowed = change.clone().judge(policy)?.ground;
+            match policy.rules.nft.write.iter().find(|rule| covers(rule, change)) {
+                Some(rule) => allowed.line = Some(rule.line),
+                None => lacking.push(change),
+            }
+        }
+        if !lacking.is_empty() {
+            return Err(needs_changes(&lacking));
         }
         if policy.rules.nft.confirm && !self.is_confirmed() {
             return Err(Denial::new(
@@ -189,8 +247,12 @@ impl<'a> Action for ApplyNft<'a> {
                 ),
             ));
         }
+        let write = &policy.rules.nft.write;
+        let all_of =
+            |c: &ChangeNft| write.iter().any(|r| r.all && r.family == c.family && r.table == c.table);
+        let whole = self.changes().iter().all(all_of);
         Ok(Allowed {
-            granted: self,
+            granted: self.of_whole_tables(whole),
             capabilities: Capabilities::of(&[Capability::NetAdmin]),
             ground: allowed,
         })
@@ -228,7 +290,11 @@ impl Action for ListSysctls {
         let named: BTreeMap<&String, Line> = written.chain(read).collect();
         let Some(line) = named.values().min() else {
             // Which one, only a person knows.
-            let hint = format!("{PATH} names no parameter; under [sysctl], in lists read and write, it can");
+            let why = match policy.source {
+                Source::Absent => file::missing(),
+                Source::File(_) => format!("{PATH} names no parameter"),
+            };
+            let hint = format!("{why}; under [sysctl], in lists read and write, it can name some");
             return Err(Denial::new("sysctl.read", hint));
         };
         Ok(Allowed {

@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 pub mod file;
+mod firewall;
 mod judge;
 pub mod parse;
+pub mod peers;
 pub mod permit;
 pub mod question;
 pub mod rules;
@@ -34,32 +36,50 @@ pub enum Source {
 pub struct Policy {
     source: Source,
     rules: Rules,
+    /// The node that it is for, if it is for one.
+    peer: Option<peers::Peer>,
 }
 
 impl Policy {
     /// What is in force without a file: nothing that takes a capability.
     #[must_use]
     pub fn without_a_file() -> Self {
-        Self { source: Source::Absent, rules: Rules::without_a_file() }
+        Self { source: Source::Absent, rules: Rules::without_a_file(), peer: None }
     }
 
     /// The rules of a file with that digest.
     #[must_use]
     pub fn of(rules: Rules, digest: String) -> Self {
-        Self { source: Source::File(digest), rules }
+        Self { source: Source::File(digest), rules, peer: None }
     }
 
     /// What a program would grant that does not ask.
     #[cfg(feature = "weakened")]
     #[must_use]
     fn everything() -> Self {
-        let text = b"version = 1\n[proc]\nlevel = \"full\"\nenviron = [\"SECRET\"]\n\
+        let text = b"version = 1\n[proc]\nlevel = \"full\"\nenviron = [\"SECRET\"]\ndisk_usage = true\n\
             [files]\nread = [{ path = \"/etc\", max_bytes = 1000000 }, { path = \"/root\", max_bytes = 1000000 }]\n\
             [ping]\nallow = [\"0.0.0.0/0\", \"::/0\"]\n\
             [sysctl]\nread = [\"net.ipv4.tcp_rmem\"]\n\
             write = [{ name = \"net.ipv4.ip_forward\", values = [\"0\", \"1\"] }]\n";
-        let rules = parse::parse(text).unwrap_or_else(|_| Rules::nothing());
-        Self { source: Source::File("everything".to_owned()), rules }
+        let mut all = parse::parse(text).unwrap_or_else(|_| Rules::nothing());
+        all.nft = Nft { read: true, read_line: None, write: Vec::new(), confirm: false };
+        // Tables have names: these are those of the attack suite.
+        for family in ["inet", "ip"] {
+            all.nft.write.extend(["part", "whole", "empty", "fresh", "grows", "t", "portcullis"].map(
+                |table| rules::NftWrite {
+                    family: family.to_owned(),
+                    table: table.to_owned(),
+                    ops: Vec::new(),
+                    chains: Vec::new(),
+                    sets: Vec::new(),
+                    objects: Vec::new(),
+                    all: true,
+                    line: Line(1),
+                },
+            ));
+        }
+        Self { source: Source::File("everything".to_owned()), rules: all, peer: None }
     }
 
     /// What `hello` calls it: `none`, or `sha256:` and the digest of the file.
@@ -87,6 +107,24 @@ impl Policy {
     #[must_use]
     pub fn audit(&self) -> Audit {
         self.rules.audit
+    }
+
+    /// Whether any table can be read.
+    #[must_use]
+    pub fn tables(&self) -> bool {
+        self.rules.proc.level > rules::ProcLevel::None
+    }
+
+    /// Whether file systems may be asked how full they are, so that helper processes are needed.
+    #[must_use]
+    pub fn disk_usage(&self) -> bool {
+        self.tables() && self.rules.proc.disk_usage
+    }
+
+    /// Whether that user may be at the other end of a socket of a program that runs as `own`.
+    #[must_use]
+    pub fn serves(&self, uid: u32, own: u32) -> bool {
+        uid == own || self.rules.socket.iter().any(|caller| caller.uid == uid)
     }
 
     /// Whether some address may be pinged, so that sockets are needed.
@@ -175,6 +213,19 @@ pub trait Action {
     fn judge(self, policy: &Policy) -> Result<Allowed<Self::Granted>, Denial>;
 }
 
+impl Policy {
+    /// Without a file, a denial does not send anybody to look for a mistake in it.
+    fn explained(&self, denial: Denial) -> Denial {
+        match (&self.source, &denial.grant) {
+            (Source::Absent, Some((section, line))) => {
+                let hint = format!("{}; in it, under {section} this would: {line}", file::missing());
+                Denial { hint, ..denial }
+            }
+            _ => denial,
+        }
+    }
+}
+
 /// Asks whether `action` is allowed to a port that holds `held`.
 ///
 /// The permit carries what was allowed, so that what was judged is what will be done.
@@ -183,6 +234,7 @@ pub fn authorize<A: Action>(
     held: Capabilities,
     action: A,
 ) -> Result<Permit<A::Granted>, Denial> {
-    let Allowed { granted, capabilities, ground: _ } = action.judge(policy)?;
+    let judged = action.judge(policy).map_err(|denial| policy.explained(denial));
+    let Allowed { granted, capabilities, ground: _ } = judged?;
     Ok(Permit::grant(granted, capabilities.and(held)))
 }

@@ -12,16 +12,19 @@ use crate::icmp::args::is_one_host;
 use crate::nft::action::{
     ChangeNft, FAMILIES, ReadNft, VERBS, is_name as is_nft_name, needs_chain, needs_object, needs_set,
 };
+use crate::op::Role;
 use crate::policy::{Action, Allowed, Ground, Policy};
 use crate::proc::action::{ReadProcesses, Tier};
 use crate::proc::columns;
+use crate::protocol::tables;
 use crate::quote::shell;
 use crate::sysctl::action::{ListSysctls, ReadSysctl, SetSysctl, is_name, is_value};
+use crate::wire::atoms::Atom;
 
 /// The questions, for whoever asked none of them.
 pub const USAGE: &str = "\
 processes [COLUMN...]    process [COLUMN...]
-file_open PATH           ping ADDRESS
+query TABLE [COLUMN...]  file_open PATH           ping ADDRESS
 nft_list                 nft_apply VERB FAMILY TABLE [CHAIN, SET or OBJECT]
 sysctl_get NAME          sysctl_set NAME VALUE
 sysctl_list
@@ -33,8 +36,20 @@ pub type Answer = Result<Ground, Denial>;
 /// Asks the policy whether `op` with `args` would be allowed. `Err`: what is wrong with the question.
 pub fn ask(policy: &Policy, op: &[u8], args: &[&[u8]]) -> Result<Answer, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let asked = about(policy, op, args, &text)?;
+    // What is no question is told before what is denied.
+    Ok(policy.admit(&text(op)).and(asked))
+}
+
+fn about(
+    policy: &Policy,
+    op: &[u8],
+    args: &[&[u8]],
+    text: &dyn Fn(&[u8]) -> String,
+) -> Result<Answer, String> {
     match (op, args) {
         (b"processes" | b"process", columns) => processes(policy, columns),
+        (b"query", [table, columns @ ..]) => query(policy, &text(table), columns),
         (b"file_open", [path]) => {
             let normal = NormalPath::parse(path).map_err(|_| {
                 "the path must begin with / and have no empty name, no . and no .., and no / at its end"
@@ -75,7 +90,7 @@ pub fn ask(policy: &Policy, op: &[u8], args: &[&[u8]]) -> Result<Answer, String>
 }
 
 fn answer<A: Action>(policy: &Policy, action: A) -> Answer {
-    action.judge(policy).map(|Allowed { ground, .. }| ground)
+    action.judge(policy).map(|Allowed { ground, .. }| ground).map_err(|denial| policy.explained(denial))
 }
 
 fn processes(policy: &Policy, names: &[&[u8]]) -> Result<Answer, String> {
@@ -87,6 +102,27 @@ fn processes(policy: &Policy, names: &[&[u8]]) -> Result<Answer, String> {
         tiers.push(column.tier);
     }
     Ok(answer(policy, ReadProcesses::new(tiers)))
+}
+
+/// All columns of a table, or those that are named.
+fn query(policy: &Policy, table: &str, columns: &[&[u8]]) -> Result<Answer, String> {
+    let table = tables::named(Role::Proc, table).ok_or_else(|| {
+        let names: Vec<&str> = tables::of(Role::Proc).map(|table| table.name().name()).collect();
+        format!("there is no table {table:?}; there are {}", names.join(", "))
+    })?;
+    let names: Vec<&[u8]> = columns.iter().flat_map(|n| n.split(|b| *b == b',')).collect();
+    let mut known = Vec::new();
+    table.each_column(&mut |name, _, _| known.push(name.name()));
+    if let Some(name) = names.iter().find(|name| known.iter().all(|k| k.as_bytes() != **name)) {
+        return Err(format!(
+            "table {} has no column {:?}; it has {}",
+            table.name().name(),
+            String::from_utf8_lossy(name),
+            known.join(", ")
+        ));
+    }
+    let wants = |column: Atom| names.is_empty() || names.contains(&column.name().as_bytes());
+    Ok(answer(policy, table.action(&wants)))
 }
 
 /// A change names its table, and the chain, set or object that it is about, as a policy does.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::audit::log::Sink;
 use crate::limits::{CELL_MAX, DEADLINE_MAX_MS, FILE_IDLE_MS, FRAME_HARD_MAX};
+use crate::policy::peers::Peers;
 
 /// Trees that cannot be listed: what stands there is made by the kernel when it is read, and some of it leads anywhere.
 pub const NO_FILES: &[&[u8]] = &[b"/proc", b"/sys", b"/dev"];
@@ -56,6 +57,10 @@ pub struct Proc {
     pub environ: Vec<String>,
     /// Where they stand.
     pub environ_line: Option<Line>,
+    /// `disk_usage`: file systems are asked how full they are, by helper processes.
+    pub disk_usage: bool,
+    /// Where it stands.
+    pub disk_usage_line: Option<Line>,
 }
 
 /// One entry of `read` in `[files]`.
@@ -167,6 +172,8 @@ pub struct Limits {
     pub cell_max: u64,
     /// Milliseconds after which a file that nobody reads from is closed.
     pub file_idle_ms: u64,
+    /// Descriptors that tables keep from one sample of processes to the next.
+    pub kept_descriptors: u64,
 }
 
 impl Default for Limits {
@@ -179,6 +186,7 @@ impl Default for Limits {
             rows_max: u64::from(crate::limits::PID_MAX),
             cell_max: CELL_MAX as u64,
             file_idle_ms: FILE_IDLE_MS,
+            kept_descriptors: 0,
         }
     }
 }
@@ -190,6 +198,15 @@ pub struct Audit {
     pub syslog: Sink,
     /// `kernel`: into the kernel's audit log too.
     pub kernel: bool,
+}
+
+/// One entry of `uids` in `[socket]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The user.
+    pub uid: u32,
+    /// Where it stands.
+    pub line: Line,
 }
 
 /// All rules of one file.
@@ -205,10 +222,14 @@ pub struct Rules {
     pub nft: Nft,
     /// `[sysctl]`.
     pub sysctl: Sysctl,
+    /// `[socket]`: who may be at the other end of a unix socket, beside the user that the program runs as.
+    pub socket: Vec<Caller>,
     /// `[limits]`.
     pub limits: Limits,
     /// `[audit]`.
     pub audit: Audit,
+    /// What nodes of Erlang distribution may do of all this.
+    pub peers: Peers,
 }
 
 impl Rules {
@@ -216,13 +237,22 @@ impl Rules {
     #[must_use]
     pub fn nothing() -> Self {
         Self {
-            proc: Proc { level: ProcLevel::None, level_line: None, environ: Vec::new(), environ_line: None },
+            proc: Proc {
+                level: ProcLevel::None,
+                level_line: None,
+                environ: Vec::new(),
+                environ_line: None,
+                disk_usage: false,
+                disk_usage_line: None,
+            },
             files: Vec::new(),
             ping: Vec::new(),
             nft: Nft { read: false, read_line: None, write: Vec::new(), confirm: true },
             sysctl: Sysctl::default(),
+            socket: Vec::new(),
             limits: Limits::default(),
             audit: Audit { syslog: Sink::On, kernel: false },
+            peers: Peers::default(),
         }
     }
 

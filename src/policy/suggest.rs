@@ -20,7 +20,7 @@ pub struct Key {
 }
 
 /// The names that a denial's line can begin with.
-const NAMES: [&str; 6] = ["level", "environ", "read", "write", "allow", "requests_per_s"];
+const NAMES: [&str; 7] = ["level", "environ", "disk_usage", "read", "write", "allow", "requests_per_s"];
 
 impl Key {
     /// The line or lines of the file: one list with an entry to a line, or one value. `entries` come with their numbers.

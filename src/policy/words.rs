@@ -8,6 +8,7 @@ use crate::capability::Capability;
 use crate::limits::PROC_FRAME_MAX;
 use crate::op::Role;
 use crate::policy::Policy;
+use crate::policy::peers::{Narrow, Others, Peers, Section};
 use crate::policy::rules::{Line, ProcLevel, Rules};
 use crate::quote::toml_text;
 
@@ -24,8 +25,10 @@ pub fn describe(policy: &Policy) -> String {
     processes(rules, &mut say);
     files(rules, &mut say);
     network(rules, &mut say);
+    socket(rules, &mut say);
     limits(rules, &mut say);
     audit(rules, &mut say);
+    peers(rules, &mut say);
     for role in Role::ALL {
         let kept: Vec<&str> =
             policy.capabilities(*role).among(role.capabilities()).map(Capability::long_name).collect();
@@ -53,6 +56,11 @@ fn processes(rules: &Rules, say: &mut Say<'_>) {
             if rules.proc.level == ProcLevel::Full { "all processes" } else { "processes of the same user" };
         let sentence = format!("the values of {} of {whose}; names of the others", names.join(", "));
         say("environ", rules.proc.environ_line, &sentence);
+    }
+    if rules.proc.disk_usage {
+        let sentence =
+            "how full each mounted file system is, asked by helper processes without any capability";
+        say("disk_usage", rules.proc.disk_usage_line, sentence);
     }
 }
 
@@ -109,11 +117,18 @@ fn network(rules: &Rules, say: &mut Say<'_>) {
     }
 }
 
+fn socket(rules: &Rules, say: &mut Say<'_>) {
+    for caller in &rules.socket {
+        let sentence = format!("uid {} may be at the other end of a unix socket", caller.uid);
+        say("socket", Some(caller.line), &sentence);
+    }
+}
+
 fn limits(rules: &Rules, say: &mut Say<'_>) {
     let l = &rules.limits;
     let sentence = format!(
         "for each copy: {} requests/s, {} changes/s, deadline {} ms, frames {} bytes in role proc and {} in role net, {} rows, cells {} bytes, \
-         files closed after {} ms",
+         files closed after {} ms, {} descriptors kept between samples of processes",
         l.requests_per_s,
         l.writes_per_s,
         l.deadline_ms,
@@ -121,9 +136,45 @@ fn limits(rules: &Rules, say: &mut Say<'_>) {
         l.frame_max,
         l.rows_max,
         l.cell_max,
-        l.file_idle_ms
+        l.file_idle_ms,
+        l.kept_descriptors
     );
     say("limits", None, &sentence);
+}
+
+fn peers(rules: &Rules, say: &mut Say<'_>) {
+    let Peers { others, others_line, sections } = &rules.peers;
+    let sentence = match others {
+        Others::Deny => "nodes of Erlang distribution that are not named below may do nothing",
+        Others::All => "nodes of Erlang distribution that are not named below may do all of the above",
+    };
+    say("peers", *others_line, sentence);
+    for Section { name, nodes, operations, tables, level, limits } in sections {
+        let list = |words: &std::collections::BTreeSet<String>| {
+            words.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+        };
+        let mut say = |line, text: &str| say("peers", line, &format!("[{name}] {text}"));
+        say(None, &format!("of the above, for {}:", list(nodes)));
+        for (words, what) in [(operations, "operations"), (tables, "tables")] {
+            if let Some((words, line)) = words {
+                say(Some(*line), &format!("only the {what} {}", list(words)));
+            }
+        }
+        if let Some((level, line)) = level {
+            say(Some(*line), &format!("processes at level \"{}\" at most", level.name()));
+        }
+        let Narrow { requests_per_s, writes_per_s, deadline_ms, rows_max } = limits;
+        for (limit, what) in [
+            (requests_per_s, "requests a second"),
+            (writes_per_s, "changes a second"),
+            (deadline_ms, "milliseconds for a request"),
+            (rows_max, "rows of an answer"),
+        ] {
+            if let Some(limit) = limit {
+                say(None, &format!("{limit} {what} at most"));
+            }
+        }
+    }
 }
 
 fn audit(rules: &Rules, say: &mut Say<'_>) {

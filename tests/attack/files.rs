@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portcullis::measure::Measure;
 
@@ -285,8 +285,12 @@ fn handles() -> Vec<Attempt> {
             let room = Room::new(w);
             let mut port = room.port(w, "[limits]\nfile_idle_ms = 100\n");
             let handle = open(&mut port, &log_of(&room)).unwrap();
-            std::thread::sleep(Duration::from_millis(300));
-            let open = std::fs::read_dir(format!("/proc/{}/fd", port.pid())).unwrap().count();
+            let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", port.pid())).unwrap().count();
+            let until = Instant::now() + Duration::from_secs(5);
+            while descriptors() > 4 && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            let open = descriptors();
             match read(&mut port, handle, &[]) {
                 Ok(_) => Through(format!("{open} descriptors")),
                 Err(why) => got(open > 4, why),

@@ -18,7 +18,7 @@ impl Stranger {
         let mut c = Command::new(program);
         c.args(words).env_clear().envs(environment.iter().copied()).stdin(Stdio::piped());
         let child = c.spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(300));
+        support::until_it_executes(child.id(), "sleep");
         Self(child)
     }
 
@@ -127,12 +127,7 @@ fn a_reply_that_nobody_can_be_told_of_costs_no_processor_time() {
     let sent =
         Command::new("nsenter").args(["-t", &pid.to_string(), "--net", "python3", "-c", echo]).status();
     assert!(sent.unwrap().success());
-    let ticks = || {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let rest: Vec<String> =
-            stat.rsplit(')').next().unwrap().split_whitespace().map(str::to_owned).collect();
-        rest[11].parse::<u64>().unwrap() + rest[12].parse::<u64>().unwrap()
-    };
+    let ticks = || support::ticks(pid);
     std::thread::sleep(Duration::from_millis(300));
     let before = ticks();
     std::thread::sleep(Duration::from_secs(2));

@@ -8,6 +8,7 @@ use std::io::Write;
 
 use portcullis::cli::port::prepare;
 use portcullis::harden::Start;
+use portcullis::limits::DESCRIPTORS_MAX;
 use portcullis::measure::leave_out;
 use portcullis::op::Role;
 use portcullis::sys::parameters::{DIRECTORY, READING, WRITING};
@@ -87,7 +88,8 @@ const PLAIN: &[Call] = calls! {
     "ptrace": SYS_ptrace(libc::PTRACE_ATTACH, PARENT, 0, 0);
     "process_vm_readv": SYS_process_vm_readv(PARENT, 0, 0, 0, 0, 0);
     "process_vm_writev": SYS_process_vm_writev(PARENT, 0, 0, 0, 0, 0);
-    "pidfd_open": SYS_pidfd_open(PARENT, 0);
+    "pidfd_open-thread": SYS_pidfd_open(PARENT, libc::O_EXCL);
+    "pidfd-namespace": SYS_ioctl(1, 0xff04);
     "pidfd_getfd": SYS_pidfd_getfd(0, 0, 0);
     "pidfd_send_signal": SYS_pidfd_send_signal(0, 9, 0, 0);
     "kill": SYS_kill(PARENT, 0);
@@ -351,10 +353,10 @@ fn take_memory() -> String {
 }
 
 fn open_descriptors() -> String {
-    for n in 0..2000 {
+    for n in 0..2000_u64 {
         let one = call(libc::SYS_openat, [i64::from(DIRFD), at(c"/"), i64::from(libc::O_PATH), 0, 0, 0]);
         if one.starts_with("stopped") {
-            return if n < 64 { one } else { format!("through {n} descriptors") };
+            return if n < DESCRIPTORS_MAX { one } else { format!("through {n} descriptors") };
         }
     }
     "through 2000 descriptors".into()

@@ -2,7 +2,7 @@
 //! process of his own, and by somebody with code execution inside it. In the installed release nothing may get through.
 //! In builds that leave out one measure something must, for each of them, or what stops it here would stop nothing.
 //!
-//! `found` and `found_policy` keep what got somewhere once.
+//! `found`, `found_policy` and `found_firewall` keep what got somewhere once.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -15,10 +15,13 @@
 
 mod audit;
 mod files;
+mod firewall;
 mod found;
+mod found_firewall;
 mod found_policy;
 mod frames;
 mod inside;
+mod network;
 mod parameters;
 mod policy_file;
 mod resources;
@@ -78,6 +81,7 @@ fn attempts() -> Vec<Attempt> {
     all.extend(audit::attempts());
     all.extend(inside::attempts());
     all.extend(parameters::attempts());
+    all.extend(firewall::attempts());
     all
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portcullis::measure::Measure;
 
@@ -172,6 +172,8 @@ pub struct DevLog {
     taken: Arc<Mutex<Vec<String>>>,
     stop: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
+    /// Sends what shows how far the reader is.
+    marks: UnixDatagram,
     pub path: String,
 }
 
@@ -194,22 +196,21 @@ impl DevLog {
                 }
             }
         });
-        Self { taken, stop, reader: Some(reader), path }
+        let marks = UnixDatagram::unbound().unwrap();
+        Self { taken, stop, reader: Some(reader), marks, path }
     }
 
-    /// The records since the last call, when no more come.
+    /// The records since the last call. A record is sent before the answer to what it tells of, and they are taken in the order in which
+    /// they were sent.
     pub fn records(&self) -> Vec<String> {
-        let until = Instant::now() + Duration::from_secs(5);
-        let mut seen = usize::MAX;
-        while Instant::now() < until {
-            let now = self.taken.lock().unwrap().len();
-            if now == seen {
-                break;
-            }
-            seen = now;
-            std::thread::sleep(Duration::from_millis(150));
-        }
-        std::mem::take(&mut self.taken.lock().unwrap())
+        const MARK: &str = "all before this is taken";
+        self.marks.send_to(MARK.as_bytes(), &self.path).unwrap();
+        support::eventually("the mark is taken", || {
+            self.taken.lock().unwrap().last().is_some_and(|last| last == MARK)
+        });
+        let mut taken = std::mem::take(&mut *self.taken.lock().unwrap());
+        taken.pop();
+        taken
     }
 }
 

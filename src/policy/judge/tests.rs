@@ -56,6 +56,20 @@ fn without_a_file_what_everyone_sees_is_answered_and_nothing_else() {
     }
 }
 
+/// On a host that hides processes the tables of them take what the table of processes takes, where the level gives it, and no more.
+#[test]
+fn what_hides_processes_is_lifted_from_level_basic_on() {
+    let threads = |hidden| ReadTable::new(crate::wire::atoms::THREADS, &[]).on_hidden_proc(hidden);
+    let ptrace = Capabilities::of(&[Capability::SysPtrace]);
+    for (level, expected) in [("public", Capabilities::NONE), ("basic", ptrace), ("full", ptrace)] {
+        let policy = policy(&format!("[proc]\nlevel = \"{level}\"\n"));
+        assert_eq!(allowed(&policy, threads(true)).capabilities(), expected, "{level}");
+        assert_eq!(allowed(&policy, threads(false)).capabilities(), Capabilities::NONE, "{level}");
+        let processes = read(&[Tier::Stat]).on_hidden_proc(true);
+        assert_eq!(allowed(&policy, processes).capabilities(), expected, "{level}");
+    }
+}
+
 #[test]
 fn a_file_that_says_nothing_denies_processes_too() {
     assert_eq!(denied(&policy(""), read(&[Tier::Stat])), ("proc.level", "[proc] level = \"public\"".into()));
@@ -87,6 +101,21 @@ fn environments_take_a_line_of_their_own_at_every_level() {
     let permit = allowed(&named, read(&[Tier::Environ]));
     assert_eq!(*permit.action().shown(), [b"LANG".to_vec()]);
     assert!(allowed(&named, read(&[Tier::Stat])).action().shown().is_empty());
+}
+
+#[test]
+fn file_systems_are_asked_only_where_a_line_says_so_and_never_with_a_capability() {
+    let ask = || ReadTable::new(atoms::DISK_USAGE, &[]);
+    assert_eq!(denied(&policy(""), ask()).0, "proc.level");
+    for level in ["public", "full"] {
+        let level = format!("[proc]\nlevel = \"{level}\"");
+        assert!(!policy(&level).disk_usage());
+        assert_eq!(denied(&policy(&level), ask()), ("proc.disk_usage", "[proc] disk_usage = true".into()));
+        let granted = policy(&format!("{level}\ndisk_usage = true"));
+        assert!(granted.disk_usage());
+        assert!(allowed(&granted, ask()).capabilities().is_empty());
+    }
+    assert!(!Policy::without_a_file().disk_usage());
 }
 
 #[test]
@@ -194,6 +223,116 @@ fn every_command_of_a_change_is_judged_and_so_are_the_sets_that_a_rule_fills() {
     let (_, line) = denied(&nft, apply(vec![rule(vec![fills])], false));
     assert!(line.contains("add_element") && line.contains("banned"), "{line}");
     assert_eq!(denied(&nft, apply(vec![Command::Flush(Flush::Ruleset(None))], true)).0, "nft.write");
+}
+
+fn changes(list: &[(&str, &str, Option<&str>)]) -> Vec<ChangeNft> {
+    let change = |(verb, table, object): &(&str, &str, Option<&str>)| ChangeNft {
+        verb: (*verb).into(),
+        family: "inet".into(),
+        table: (*table).into(),
+        object: object.map(Into::into),
+    };
+    list.iter().map(change).collect()
+}
+
+/// The line grants all of the transaction and nothing that it did not ask for.
+#[test]
+fn one_line_grants_what_a_transaction_lacks_and_no_more() {
+    let wanted = changes(&[
+        ("add_table", "fw", None),
+        ("add_chain", "fw", Some("in")),
+        ("add_rule", "fw", Some("in")),
+        ("add_chain", "fw", Some("out")),
+        ("add_set", "fw", Some("s")),
+        ("add_table", "other", None),
+    ]);
+    let all: Vec<&ChangeNft> = wanted.iter().collect();
+    let line = format!("[nft]\nwrite = [{}]", firewall::entries(&all).unwrap());
+    assert_eq!(
+        line,
+        "[nft]\nwrite = [{ family = \"inet\", table = \"fw\", ops = [\"add_table\", \"add_chain\", \"add_rule\", \"add_set\"], \
+         chains = [\"in\"], sets = [\"s\"] }, { family = \"inet\", table = \"fw\", ops = [\"add_chain\"], chains = [\"out\"] }, \
+         { family = \"inet\", table = \"other\", ops = [\"add_table\"] }]"
+    );
+    let granted = policy(&line);
+    for change in wanted.clone() {
+        let _ = allowed(&granted, change);
+    }
+    for change in changes(&[
+        ("add_rule", "fw", Some("out")),
+        ("add_rule", "fw", Some("s")),
+        ("add_set", "fw", Some("in")),
+        ("add_chain", "other", Some("in")),
+        ("del_table", "fw", None),
+    ]) {
+        assert_eq!(denied(&granted, change).0, "nft.write");
+    }
+}
+
+#[test]
+fn a_transaction_is_told_all_that_it_lacks_and_not_what_it_has() {
+    let nft = policy(
+        "[nft]\nconfirm = \"optional\"\nwrite = [{ family = \"inet\", table = \"fw\", ops = [\"del_table\"] }]",
+    );
+    let delete = |table_name, chain: &'static str| {
+        Command::Delete(Target::Chain(table(table_name), Text::Borrowed(chain.as_bytes())))
+    };
+    let gone = || Command::Delete(Target::Table(table("fw")));
+    let (_, line) = denied(&nft, apply(vec![delete("fw", "a"), gone(), delete("fw", "b")], false));
+    assert_eq!(
+        line,
+        "[nft] write = [{ family = \"inet\", table = \"fw\", ops = [\"del_chain\"], chains = [\"a\", \"b\"] }]"
+    );
+    // As many as a person reads; and it says that there are more.
+    let names: Vec<String> = (0..40).map(|n| format!("c{n}")).collect();
+    let many = names
+        .iter()
+        .map(|name| Command::Delete(Target::Chain(table("fw"), Text::Owned(name.as_bytes().to_vec()))));
+    let Err(denial) = authorize(&nft, Capabilities::NONE, apply(many.collect(), false)) else {
+        panic!("allowed")
+    };
+    assert!(denial.hint.contains("40 changes") && denial.hint.contains("first 32 of"), "{}", denial.hint);
+    let (_, line) = denial.grant.unwrap();
+    assert!(line.contains("\"c31\"") && !line.contains("\"c32\""), "{line}");
+    assert!(denial.hint.ends_with(&format!("; under [nft] this would: {line}")));
+}
+
+/// A line that the policy itself would refuse helps nobody.
+#[test]
+fn what_no_list_can_name_takes_the_whole_table_or_has_no_line() {
+    let of = |list: &[(&str, &str, Option<&str>)]| {
+        let list = changes(list);
+        firewall::entries(&list.iter().collect::<Vec<_>>())
+    };
+    let odd = of(&[("del_chain", "fw", Some("handle 7")), ("add_rule", "fw", Some("in"))]).unwrap();
+    assert_eq!(odd, "{ family = \"inet\", table = \"fw\", all = true }");
+    let _ = policy(&format!("[nft]\nwrite = [{odd}]"));
+    assert_eq!(of(&[("del_table", "*", None)]), None);
+    assert_eq!(denied(&policy(""), apply(vec![Command::Flush(Flush::Ruleset(None))], true)).1, "");
+}
+
+/// Nobody looks for a mistake in a file that is not there.
+#[test]
+fn a_denial_says_that_there_is_no_policy_and_what_puts_one_there() {
+    let hint = |policy: &Policy| {
+        let ping = Ping { address: "127.0.0.1".parse().unwrap() };
+        let Err(denial) = authorize(policy, Capabilities::NONE, ping) else { panic!("allowed") };
+        denial.hint
+    };
+    let missing = hint(&Policy::without_a_file());
+    assert!(missing.starts_with("there is no /etc/portcullis/policy.toml"), "{missing}");
+    assert!(
+        missing.contains("sudo install -D -m 0644 priv/policy.toml /etc/portcullis/policy.toml"),
+        "{missing}"
+    );
+    assert!(missing.ends_with("; in it, under [ping] this would: allow = [\"127.0.0.1\"]"), "{missing}");
+    assert!(!hint(&policy("")).contains("there is no"));
+    let Err(denial) = authorize(&Policy::without_a_file(), Capabilities::NONE, ListSysctls) else {
+        panic!("allowed")
+    };
+    assert!(denial.hint.starts_with("there is no /etc/portcullis/policy.toml"), "{}", denial.hint);
+    let limit = Policy::without_a_file().limit_denial("limits.requests_per_s", "requests_per_s = 1".into());
+    assert!(limit.hint.starts_with("there is no "), "{}", limit.hint);
 }
 
 #[test]

@@ -8,11 +8,13 @@ use toml::de::DeTable;
 use super::{Reader, Value, quoted};
 use crate::audit::log::Sink;
 use crate::file::path::NormalPath;
-use crate::limits::{CELL_MAX, DEADLINE_MAX_MS, FILE_IDLE_MAX_MS, FRAME_HARD_MAX, PID_MAX};
+use crate::limits::{
+    CELL_MAX, DEADLINE_MAX_MS, FILE_IDLE_MAX_MS, FRAME_HARD_MAX, KEPT_DESCRIPTORS_MAX, PID_MAX,
+};
 use crate::nft::action::{self as nft, FAMILIES, VERBS};
 use crate::policy::rules::{
-    Audit, Limits, Listed, NO_FILES, Network, Nft, NftWrite, Proc, ProcLevel, Rules, Sysctl, SysctlWrite,
-    WILDCARDS,
+    Audit, Caller, Limits, Listed, NO_FILES, Network, Nft, NftWrite, Proc, ProcLevel, Rules, Sysctl,
+    SysctlWrite, WILDCARDS,
 };
 use crate::sysctl::action::{is_name, is_value};
 
@@ -24,7 +26,7 @@ fn is_variable(name: &str) -> bool {
 impl<'t> Reader<'t> {
     pub(super) fn proc(&mut self, table: &DeTable<'t>) -> Proc {
         let mut proc = Rules::nothing().proc;
-        let [level, environ] = self.keys(table, "[proc]", ["level", "environ"]);
+        let [level, environ, disk_usage] = self.keys(table, "[proc]", ["level", "environ", "disk_usage"]);
         if let Some(value) = level {
             let words: Vec<&str> = ProcLevel::ALL.iter().map(|l| l.name()).collect();
             let word = self.word(value, "level", &words);
@@ -33,10 +35,17 @@ impl<'t> Reader<'t> {
             proc.level_line = Some(self.line(value));
         }
         if let Some(value) = environ {
-            proc.environ = self.texts(value, "environ", "the name of a variable", is_variable);
+            proc.environ = self.fitting(value, "environ", "the name of a variable", is_variable);
             proc.environ_line = Some(self.line(value));
             if proc.level < ProcLevel::Basic {
                 self.wrong(&value.span(), "environ has no effect below level = \"basic\"");
+            }
+        }
+        if let Some(value) = disk_usage {
+            proc.disk_usage = self.boolean(value, "disk_usage").unwrap_or(false);
+            proc.disk_usage_line = Some(self.line(value));
+            if proc.disk_usage && proc.level < ProcLevel::Public {
+                self.wrong(&value.span(), "disk_usage has no effect below level = \"public\"");
             }
         }
         proc
@@ -64,7 +73,7 @@ impl<'t> Reader<'t> {
             return self.expected(entry, "an entry of read", "{ path = \"/a/folder\", max_bytes = 1048576 }");
         };
         let [path, max_bytes] = self.keys(table, "an entry of read", ["path", "max_bytes"]);
-        let Some(value) = path else { return self.missing(entry, "path") };
+        let Some(value) = path else { return self.entry_needs(entry, "path") };
         let text = self.string(value, "path")?;
         let normal = NormalPath::parse(text.as_bytes()).ok();
         let Some(normal) = normal.filter(|_| text != "/") else {
@@ -82,7 +91,7 @@ impl<'t> Reader<'t> {
             self.wrong(&value.span(), format!("{} cannot be listed: it holds no files", quoted(text)));
             return None;
         }
-        let Some(value) = max_bytes else { return self.missing(entry, "max_bytes") };
+        let Some(value) = max_bytes else { return self.entry_needs(entry, "max_bytes") };
         let max_bytes = self.integer(value, "max_bytes", 1, i64::MAX.unsigned_abs())?;
         Some(Listed { path: text.as_bytes().to_vec(), max_bytes, line: self.line(entry) })
     }
@@ -140,8 +149,8 @@ impl<'t> Reader<'t> {
         let fields = self.table(entry, "an entry of write")?;
         let known = ["family", "table", "ops", "chains", "sets", "objects", "all"];
         let [family, table, ops, chains, sets, objects, all] = self.keys(fields, "an entry of write", known);
-        let Some(family) = family else { return self.missing(entry, "family") };
-        let Some(table) = table else { return self.missing(entry, "table") };
+        let Some(family) = family else { return self.entry_needs(entry, "family") };
+        let Some(table) = table else { return self.entry_needs(entry, "table") };
         let all = all.and_then(|v| self.boolean(v, "all")).unwrap_or(false);
         let family = self.word(family, "family", FAMILIES)?.to_owned();
         let name = self.string(table, "table")?.to_owned();
@@ -165,23 +174,25 @@ impl<'t> Reader<'t> {
                 line,
             });
         }
-        let Some(ops) = ops else { return self.missing(entry, "ops") };
+        let Some(ops) = ops else { return self.entry_needs(entry, "ops") };
         let expected = format!("one of {}", VERBS.join(", "));
-        let verbs = self.texts(ops, "ops", &expected, |op| VERBS.contains(&op));
+        let verbs = self.fitting(ops, "ops", &expected, |op| VERBS.contains(&op));
         let mut names = |list: Option<&Value<'t>>, what| {
-            list.map(|v| self.texts(v, what, "a name", nft::is_name)).unwrap_or_default()
+            list.map(|v| self.fitting(v, what, "a name", nft::is_name)).unwrap_or_default()
         };
         let (chains, sets, objects) =
             (names(chains, "chains"), names(sets, "sets"), names(objects, "objects"));
         if chains.is_empty() && verbs.iter().any(|v| nft::needs_chain(v)) {
-            return self.missing(entry, "chains: an operation in ops works on chains, and none is named");
+            return self.entry_needs(entry, "chains: an operation in ops works on chains, and none is named");
         }
         if sets.is_empty() && verbs.iter().any(|v| nft::needs_set(v)) {
-            return self.missing(entry, "sets: an operation in ops works on sets, and none is named");
+            return self.entry_needs(entry, "sets: an operation in ops works on sets, and none is named");
         }
         if objects.is_empty() && verbs.iter().any(|v| nft::needs_object(v)) {
-            return self
-                .missing(entry, "objects: an operation in ops works on named objects, and none is named");
+            return self.entry_needs(
+                entry,
+                "objects: an operation in ops works on named objects, and none is named",
+            );
         }
         Some(NftWrite { family, table: name, ops: verbs, chains, sets, objects, all, line: self.line(entry) })
     }
@@ -203,10 +214,10 @@ impl<'t> Reader<'t> {
     fn sysctl_write(&mut self, entry: &Value<'t>) -> Option<SysctlWrite> {
         let table = self.table(entry, "an entry of write")?;
         let [name, values] = self.keys(table, "an entry of write", ["name", "values"]);
-        let Some(name) = name else { return self.missing(entry, "name") };
-        let Some(values) = values else { return self.missing(entry, "values") };
+        let Some(name) = name else { return self.entry_needs(entry, "name") };
+        let Some(values) = values else { return self.entry_needs(entry, "values") };
         let name = self.parameter(name)?;
-        let values = self.texts(values, "values", "one line of printable ASCII", is_value);
+        let values = self.fitting(values, "values", "one line of printable ASCII", is_value);
         Some(SysctlWrite { name, values, line: self.line(entry) })
     }
 
@@ -223,6 +234,25 @@ impl<'t> Reader<'t> {
         None
     }
 
+    pub(super) fn socket(&mut self, table: &DeTable<'t>) -> Vec<Caller> {
+        let [uids] = self.keys(table, "[socket]", ["uids"]);
+        let mut callers: Vec<Caller> = Vec::new();
+        for entry in uids.map(|v| self.array(v, "uids")).unwrap_or_default() {
+            // The largest number stands for nobody (chown(2)).
+            let Some(uid) = self.integer(entry, "an entry of uids", 0, u64::from(u32::MAX) - 1) else {
+                continue;
+            };
+            let Ok(uid) = u32::try_from(uid) else { continue };
+            let line = self.line(entry);
+            if callers.iter().any(|caller| caller.uid == uid) {
+                self.wrong(&entry.span(), format!("{uid} is listed already"));
+            } else {
+                callers.push(Caller { uid, line });
+            }
+        }
+        callers
+    }
+
     pub(super) fn limits(&mut self, table: &DeTable<'t>) -> Limits {
         let known = [
             "requests_per_s",
@@ -232,8 +262,9 @@ impl<'t> Reader<'t> {
             "rows_max",
             "cell_max",
             "file_idle_ms",
+            "kept_descriptors",
         ];
-        let [requests, writes, deadline, frame, rows, cell, idle] = self.keys(table, "[limits]", known);
+        let [requests, writes, deadline, frame, rows, cell, idle, kept] = self.keys(table, "[limits]", known);
         let mut limits = Limits::default();
         let size = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         for (value, name, field, min, max) in [
@@ -244,6 +275,7 @@ impl<'t> Reader<'t> {
             (rows, "rows_max", &mut limits.rows_max, 1, u64::from(PID_MAX)),
             (cell, "cell_max", &mut limits.cell_max, 1, size(CELL_MAX)),
             (idle, "file_idle_ms", &mut limits.file_idle_ms, 1, FILE_IDLE_MAX_MS),
+            (kept, "kept_descriptors", &mut limits.kept_descriptors, 0, KEPT_DESCRIPTORS_MAX),
         ] {
             if let Some(n) = value.and_then(|v| self.integer(v, name, min, max)) {
                 *field = n;

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::audit::log::Sink;
+use crate::policy::peers::Others;
 use crate::policy::rules::ProcLevel;
 
 fn ok(text: &str) -> Rules {
@@ -32,6 +33,7 @@ fn every_key_is_read_with_its_line() {
 [proc]
 level = "full"
 environ = ["LANG", "PATH"]
+disk_usage = true
 [files]
 read = [
   { path = "/var/log/app", max_bytes = 10 },
@@ -53,18 +55,21 @@ deadline_ms = 3
 frame_max = 4096
 rows_max = 5
 cell_max = 6
+kept_descriptors = 65536
 [audit]
 syslog = "required"
 kernel = true
 "#);
     assert_eq!((rules.proc.level, rules.proc.level_line), (ProcLevel::Full, Some(Line(3))));
     assert_eq!(rules.proc.environ, ["LANG", "PATH"]);
-    assert_eq!((rules.files[1].max_bytes, rules.files[1].line), (16, Line(8)));
-    assert_eq!((rules.ping[0].bits, rules.ping[1].bits, rules.ping[1].line), (8, 128, Line(11)));
+    assert_eq!((rules.proc.disk_usage, rules.proc.disk_usage_line), (true, Some(Line(5))));
+    assert_eq!((rules.files[1].max_bytes, rules.files[1].line), (16, Line(9)));
+    assert_eq!((rules.ping[0].bits, rules.ping[1].bits, rules.ping[1].line), (8, 128, Line(12)));
     assert!(rules.nft.read && !rules.nft.confirm);
-    assert_eq!((rules.nft.write[0].sets[0].as_str(), rules.nft.write[0].line), ("banned", Line(15)));
-    assert_eq!((rules.sysctl.read[0].1, rules.sysctl.write[0].values.len()), (Line(17), 2));
+    assert_eq!((rules.nft.write[0].sets[0].as_str(), rules.nft.write[0].line), ("banned", Line(16)));
+    assert_eq!((rules.sysctl.read[0].1, rules.sysctl.write[0].values.len()), (Line(18), 2));
     assert_eq!((rules.limits.requests_per_s, rules.limits.cell_max), (1, 6));
+    assert_eq!(rules.limits.kept_descriptors, 65_536);
     assert_eq!((rules.audit.syslog, rules.audit.kernel), (Sink::Required, true));
 }
 
@@ -78,19 +83,19 @@ fn mistakes_have_a_place_and_say_what_would_be_right() {
         ("", "1:1 before the first [section] there must be: version = 1"),
         ("version = 2", "1:11 version must be 1"),
         ("version = 1\nproc = 3", "2:8 [proc] must be a table"),
-        (
-            "version = 1\n[porc]\nlevel = \"full\"",
-            "2:2 the policy has no key \"porc\"; it can have version, proc",
-        ),
-        (
-            "version = 1\n[proc]\nlevle = \"full\"",
-            "3:1 [proc] has no key \"levle\"; it can have level, environ",
-        ),
+        ("version = 1\n[porc]\nlevel = \"full\"", "2:2 the policy has no key \"porc\"; did you mean proc?"),
+        ("version = 1\n[proc]\nlevle = \"full\"", "3:1 [proc] has no key \"levle\"; did you mean level?"),
         (
             "version = 1\n[proc]\nlevel = \"root\"",
             "3:9 level cannot be \"root\"; it can be none, public, basic, full",
         ),
+        (
+            "version = 1\n[proc]\nrank = 1",
+            "3:1 [proc] has no key \"rank\"; it can have level, environ, disk_usage",
+        ),
         ("version = 1\n[proc]\nenviron = [\"PATH\"]", "3:11 environ has no effect below level"),
+        ("version = 1\n[proc]\ndisk_usage = true", "3:14 disk_usage has no effect below level"),
+        ("version = 1\n[proc]\nlevel = \"public\"\ndisk_usage = 1", "4:14 disk_usage must be true or false"),
         (
             "version = 1\n[proc]\nlevel = \"basic\"\nenviron = [\"*\"]",
             "4:12 environ: \"*\" is not the name of a variable",
@@ -130,7 +135,7 @@ fn mistakes_have_a_place_and_say_what_would_be_right() {
         ),
         ("version = 1\n[limits]\nrequests_per_s = 0", "3:18 requests_per_s must be a number from 1 to"),
         ("version = 1\n[limits]\ndeadline_ms = -5", "3:15 deadline_ms must be a number from 1 to"),
-        ("version = 1\n[uid.1000]\nlevel = 1", "2:2 uid: principals are reserved"),
+        ("version = 1\n[uid.1000]\nlevel = 1", "2:2 uid: users as principals are reserved"),
         ("version = 1\n[audit]\nkernel = \"yes\"", "3:10 kernel must be true or false"),
     ] {
         let found = wrong(text);
@@ -152,4 +157,50 @@ fn what_is_no_toml_has_a_place_too() {
 fn a_message_carries_nothing_that_a_terminal_would_act_on() {
     let message = wrong("version = 1\n[proc]\nlevel = \"\\u001b[2J\\n\"");
     assert!(message.chars().all(|c| !c.is_control()), "{message:?}");
+}
+
+#[test]
+fn sections_of_nodes_are_as_strict_as_the_others() {
+    let head = "version = 1\n";
+    let rules = ok(&format!(
+        "{head}[peers]\ndefault = \"all\"\n[peer.\"a@h\"]\noperations = [\"ping\"]\ntables = [\"load\"]\nlevel = \"basic\"\nrows_max = 7\n\
+         [peer_group.web]\nnodes = [\"b@h\", \"a@h\"]\nwrites_per_s = 1\ndeadline_ms = 2\nrequests_per_s = 3\n"
+    ));
+    assert_eq!((rules.peers.others, rules.peers.others_line), (Others::All, Some(Line(3))));
+    let [own, group] = rules.peers.sections.as_slice() else { panic!("{:?}", rules.peers) };
+    assert_eq!((own.name.as_str(), own.limits.rows_max), ("peer.\"a@h\"", Some(7)));
+    assert_eq!(own.operations, Some((["ping".to_owned()].into(), Line(5))));
+    assert_eq!(own.level, Some((ProcLevel::Basic, Line(7))));
+    assert_eq!(
+        (group.name.as_str(), group.nodes.len(), group.limits.requests_per_s),
+        ("peer_group.web", 2, Some(3))
+    );
+    for (text, expected) in [
+        ("[peers]\ndefault = \"allow\"", "3:11 default cannot be \"allow\"; it can be deny, all"),
+        ("[peers]\ndefalt = \"deny\"", "3:1 [peers] has no key \"defalt\"; did you mean default?"),
+        ("[peer.app]", "2:7 peer: \"app\" is not the name of a node; in quotes: [peer.\"app@host\"]"),
+        ("[peer.\"a@h\"]\noperations = [\"pnig\"]", "3:15 operations has no \"pnig\"; did you mean ping?"),
+        (
+            "[peer.\"a@h\"]\noperations = [\"reboot\"]",
+            "3:15 operations has no \"reboot\"; there are ban, banned, ",
+        ),
+        ("[peer.\"a@h\"]\ntables = [\"laod\"]", "3:11 tables has no \"laod\"; did you mean load?"),
+        ("[peer.\"a@h\"]\noperations = [\"ping\", \"ping\"]", "3:23 operations has \"ping\" twice"),
+        ("[peer.\"a@h\"]\nlevl = \"basic\"", "3:1 peer.\"a@h\" has no key \"levl\"; did you mean level?"),
+        ("[peer.\"a@h\"]\nrows_max = 0", "3:12 rows_max must be a number from 1"),
+        ("[peer.\"a@h\"]\nnodes = [\"b@h\"]", "3:9 peer.\"a@h\" is about that node alone"),
+        ("[peer_group.web]\n", "2:1 peer_group.web needs nodes"),
+        (
+            "[peer_group.web]\nnodes = [\"*@h\"]",
+            "3:10 peer_group.web.nodes: \"*@h\" is not the name of a node",
+        ),
+        ("[peer_group.\"a b\"]\n", "2:13 peer_group: \"a b\" is no name of letters"),
+        (
+            "[node.\"a@h\"]",
+            "2:2 node: what nodes of Erlang distribution may do stands under [peer.\"app@host\"]",
+        ),
+    ] {
+        let found = wrong(&format!("{head}{text}"));
+        assert!(found.starts_with(expected), "{text}\n  expected {expected}\n  found    {found}");
+    }
 }

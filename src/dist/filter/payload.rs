@@ -1,0 +1,167 @@
+//! What a message carries: nothing that runs, nothing that belongs to a third node, nobody of the receiver's that the sender was never told
+//! of, no more than the bounds, no flood of atoms.
+#![forbid(unsafe_code)]
+
+use std::collections::HashSet;
+
+use super::State;
+use super::policy::{Limits, View};
+use crate::dist::atoms::Atoms;
+use crate::dist::command::{Direction, Party};
+use crate::dist::control::{Control, Message, Target, gen_call};
+use crate::dist::etf::Identifier;
+use crate::dist::etf::read::{Cursor, Head};
+use crate::dist::etf::scan::{Bounds, Nobody, Stop, Visitor, Walk};
+use crate::dist::learn::{Learned, Lesson, Nodes};
+use crate::dist::reason::Reason;
+
+/// What delivering the message would teach: identifiers of the sender, and atoms.
+type Taught<'m> = (Vec<Lesson<'m>>, Vec<&'m str>);
+
+/// Walks the control tuple and the payload, once.
+pub(super) fn look<'m>(
+    view: &View<'_>,
+    direction: Direction,
+    message: &Message<'m>,
+    state: &State<'_>,
+) -> Result<Taught<'m>, Reason> {
+    if message.size > view.limits.message_bytes {
+        return Err(Reason::TooLong);
+    }
+    let mut seen = Seen {
+        limits: view.limits,
+        nodes: state.nodes,
+        learned: state.learned,
+        known: state.atoms,
+        sender: direction.sender(),
+        strict: false,
+        identifiers: 0,
+        lessons: Vec::new(),
+        atoms: Vec::new(),
+        met: HashSet::new(),
+    };
+    // The leader of a new process, or a new leader, can be anybody; every other element of a tuple was judged by what it is.
+    let anybody = matches!(message.control, Control::GroupLeader { .. } | Control::SpawnRequest { .. });
+    let mut walk = Walk::default();
+    for (part, strict) in [(Some(message.tuple), anybody), (message.reason, true), (message.payload, true)] {
+        let Some(bytes) = part else { continue };
+        seen.strict = strict;
+        let mut cursor = Cursor::new(bytes);
+        walk.term(&mut cursor, &view.limits.bounds(), &mut seen).map_err(|stop| match stop {
+            Stop::Malformed(_) => Reason::Malformed,
+            Stop::Unwanted(reason) => reason,
+        })?;
+        if !cursor.rest().is_empty() {
+            return Err(Reason::Malformed);
+        }
+    }
+    if let Control::SpawnRequest { mfa, .. } = message.control {
+        let given = arguments(message.payload.unwrap_or_default(), &view.limits.bounds());
+        if given != Some(usize::from(mfa.arity)) {
+            return Err(Reason::Arity);
+        }
+    }
+    if state.learned.has_room(seen.sender, &seen.lessons) {
+        Ok((seen.lessons, seen.atoms))
+    } else {
+        Err(Reason::TableFull)
+    }
+}
+
+/// How many arguments a spawn request has; `None` if they are no proper list.
+fn arguments(payload: &[u8], bounds: &Bounds) -> Option<usize> {
+    let mut cursor = Cursor::new(payload);
+    match cursor.head().ok()? {
+        Head::Nil => Some(0),
+        Head::String(bytes) => Some(bytes.len()),
+        Head::List(n) => {
+            for _ in 0..n {
+                Walk::default().term(&mut cursor, bounds, &mut Nobody).ok()?;
+            }
+            (cursor.head().ok()? == Head::Nil).then_some(n)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a message belongs to a ping: a monitor of `net_kernel`, its end, and the call `{is_auth, Sender}`. A rule about the name would let
+/// every call to it through, and it starts processes for whoever asks (`{spawn, M, F, A, GroupLeader}`).
+pub(super) fn is_ping(message: &Message<'_>, sender: &str) -> bool {
+    match message.control {
+        Control::Monitor { to: Target::Name(NET_KERNEL), .. }
+        | Control::Demonitor { to: Target::Name(NET_KERNEL), .. } => true,
+        Control::RegSend { to: NET_KERNEL, .. } => {
+            message.payload.and_then(asks).is_some_and(|name| name == sender)
+        }
+        _ => false,
+    }
+}
+
+const NET_KERNEL: &str = "net_kernel";
+
+/// The name in a call of `{is_auth, Name}`.
+fn asks(payload: &[u8]) -> Option<&str> {
+    let call = gen_call(payload).filter(|call| !call.system)?;
+    let mut request = Cursor::new(call.request);
+    if request.head() != Ok(Head::Tuple(2)) || request.atom() != Ok("is_auth") {
+        return None;
+    }
+    let name = request.atom().ok()?;
+    request.rest().is_empty().then_some(name)
+}
+
+struct Seen<'s, 'm> {
+    limits: &'s Limits,
+    nodes: &'s Nodes,
+    learned: &'s Learned,
+    known: &'s Atoms,
+    sender: Party,
+    /// In the payload: the control tuple was judged by what each element is.
+    strict: bool,
+    identifiers: usize,
+    lessons: Vec<Lesson<'m>>,
+    atoms: Vec<&'m str>,
+    /// The same, to be found.
+    met: HashSet<&'m str>,
+}
+
+impl<'m> Visitor<'m> for Seen<'_, 'm> {
+    fn atom(&mut self, text: &'m str) -> Result<(), Reason> {
+        // Not by comparing with each: a list of millions of one atom would take seconds.
+        if self.met.contains(text) || self.known.knows(text) {
+            return Ok(());
+        }
+        if self.atoms.len() >= self.limits.message_atoms.min(self.known.left()) {
+            return Err(Reason::NewAtoms);
+        }
+        self.met.insert(text);
+        self.atoms.push(text);
+        Ok(())
+    }
+
+    fn identifier(&mut self, identifier: Identifier<'m>, once: bool) -> Result<(), Reason> {
+        let party = self.nodes.party(identifier.node()).ok_or(Reason::ForeignNode)?;
+        self.identifiers += 1;
+        if self.identifiers > self.limits.identifiers {
+            return Err(Reason::TooManyIdentifiers);
+        }
+        let current = self.nodes.of(party).creation == identifier.creation();
+        if party == self.sender {
+            // One of an earlier start is an old one that somebody kept: nobody can answer to it.
+            if current {
+                self.lessons.push(Lesson { identifier, once });
+            }
+            return Ok(());
+        }
+        // A process of the receiver's own: what answers to it would deliver for the sender what the sender may not send.
+        if !self.strict {
+            Ok(())
+        } else if !current {
+            Err(Reason::WrongCreation)
+        } else if self.learned.knows(party, &identifier) {
+            Ok(())
+        } else {
+            Err(Reason::NotLearned)
+        }
+    }
+}
