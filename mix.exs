@@ -17,7 +17,22 @@ defmodule Portcullis.MixProject do
       start_permanent: Mix.env() == :prod,
       compilers: [:portcullis_port | Mix.compilers()],
       aliases: ["compile.portcullis_port": &build_port/1],
+      # The tasks in elixir/lib/mix run where Mix is; a release has neither need nor use of it.
+      xref: [exclude: [Mix, Mix.Project, Mix.Task]],
+      package: package(),
       deps: []
+    ]
+  end
+
+  # One package for Mix and rebar3: the client, and what builds and installs the program. erlang/portcullis.app.src has the same list.
+  defp package do
+    [
+      licenses: ["MIT", "Apache-2.0"],
+      links: %{},
+      build_tools: ["mix", "rebar3"],
+      files: ~w(erlang elixir/lib mix.exs rebar.config rebar.lock Cargo.toml Cargo.lock src scripts priv/apparmor
+        priv/debian priv/policy.toml priv/selinux priv/systemd docs README.md SECURITY.md CHANGELOG.md
+        LICENSE-MIT LICENSE-APACHE)
     ]
   end
 
@@ -30,9 +45,10 @@ defmodule Portcullis.MixProject do
     if System.get_env("PORTCULLIS_SKIP_BUILD") == "1" do
       {:noop, []}
     else
-      case System.cmd("sh", ["scripts/build-port.sh"], stderr_to_stdout: true) do
+      # It takes minutes and says what it does meanwhile.
+      case System.cmd("sh", ["scripts/build-port.sh", "--hook"], stderr_to_stdout: true, into: IO.stream()) do
         {_output, 0} -> {:ok, []}
-        {output, status} -> Mix.raise("scripts/build-port.sh ended with #{status}:\n" <> output)
+        {_output, status} -> Mix.raise("scripts/build-port.sh ended with #{status}")
       end
     end
   end

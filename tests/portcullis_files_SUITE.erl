@@ -5,14 +5,15 @@
 
 -include_lib("stdlib/include/assert.hrl").
 
--import(portcullis_conn_SUITE, [options/1, answer/3, until/1, messages/0]).
+-import(portcullis_test_server, [options/1, answer/3, signal/2, ready/1, until/1, messages/0]).
 
 suite() ->
-    [{timetrap, {seconds, 60}}].
+    [{timetrap, {minutes, 5}}].
 
 all() ->
     [of_another_user, parts, spelled_paths, refused_paths, wrong_arguments, too_long, beyond_the_permit, bad_options,
-     owner_ends, owner_ends_while_it_opens, closed_by_itself, too_many, killed_port, restarted_server, other_readers].
+     owner_ends, owner_ends_while_it_opens, closed_by_itself, too_many, killed_port, restarted_server, other_readers,
+     examples_of_files].
 
 init_per_suite(Config) ->
     Logs = filename:join(os:getenv("PORTCULLIS_FIXTURES", "/nonexistent"), "logs"),
@@ -44,6 +45,12 @@ of_another_user(Config) ->
     {ok, File} = portcullis:file_open(Path),
     ?assertEqual({ok, <<"first line\nsecond line\n">>}, portcullis:file_read(File)),
     portcullis:stop(Server).
+
+examples_of_files(Config) ->
+    Examples = [string:replace(Code, "/var/log/nginx/access.log", log(Config), all)
+                || {files, Code} <- portcullis_test_examples:of_module(portcullis)],
+    ?assert(length(Examples) >= 2),
+    [portcullis_test_examples:run(lists:flatten(Code), #{}) || Code <- Examples].
 
 parts(Config) ->
     File = open(log(Config)),
@@ -167,16 +174,16 @@ too_many(Config) ->
 killed_port(Config) ->
     {ok, Server} = portcullis:start_link(options(#{backoff => {10, 20}, required => true})),
     {ok, Old} = portcullis:file_open(Server, log(Config), #{}),
-    portcullis_conn_SUITE:signal(Server, "STOP"),
+    signal(Server, "STOP"),
     Self = self(),
     Reader = spawn_link(fun() -> Self ! {self(), portcullis:file_read(Old)} end),
     %% In flight, and no answer comes.
     until(fun() -> {ok, #{proc := #{in_flight := InFlight}}} = portcullis:info(Server), InFlight =:= 1 end),
-    portcullis_conn_SUITE:signal(Server, "KILL"),
+    signal(Server, "KILL"),
     receive {Reader, Answer} -> ?assertEqual({error, {down, {exit_status, 137}}}, Answer) end,
     %% Down or up again: it stays what it is.
     ?assertEqual({error, stale}, portcullis:file_read(Old)),
-    portcullis_conn_SUITE:ready(Server),
+    ready(Server),
     {ok, New} = portcullis:file_open(Server, filename:join(proplists:get_value(logs, Config), "whole.log"), #{}),
     ?assertMatch({ok, #{handles := 1}}, answer(Server, info, #{})),
     ?assertEqual({error, stale}, portcullis:file_read(Old)),

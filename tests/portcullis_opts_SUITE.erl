@@ -22,6 +22,7 @@ accepted(_) ->
                 [{name, kernel_1, {local, kernel_1}}, {name, {global, x}, {global, x}},
                  {name, {via, global, x}, {via, global, x}}, {name, undefined, undefined},
                  {roles, [proc, net], [proc, net]}, {path, "/x", "/x"}, {path, <<"/x">>, <<"/x">>},
+                 {transport, port, port}, {transport, {node, a@h}, {node, a@h}},
                  {args, ["--allow-root", <<"y">>], ["--allow-root", <<"y">>]}, {unprivileged, true, true},
                  {max_in_flight, 1, 1}, {queue_limit, 0, 0}, {hello_timeout, 1, 1}, {default_timeout, 600000, 600000},
                  {backoff, {1, 1}, {1, 1}}, {required, true, true}, {event_handler, Fun, Fun}]],
@@ -30,7 +31,8 @@ accepted(_) ->
 refused(_) ->
     [?assertMatch({Key, Value, {error, {bad_option, Key, _}}}, {Key, Value, portcullis_opts:server([{Key, Value}])})
      || {Key, Value} <-
-            [{name, "text"}, {name, true}, {roles, []}, {roles, [proc, proc]}, {roles, [disk]}, {roles, proc}, {path, ""},
+            [{name, "text"}, {name, true}, {roles, []}, {roles, [proc, proc]}, {roles, [disk]}, {roles, proc}, {path, ""}, {transport, node},
+             {transport, {node, nohost}}, {transport, {node, '@h'}}, {transport, {node, "a@h"}}, {transport, {node, a@h@h}},
              {path, "a\0b"}, {path, <<"a", 0>>}, {path, 1}, {args, "--allow-root"}, {args, [x]}, {args, ["a\0b"]}, {args, ["a" | x]}, {roles, [proc | x]},
              {args, lists:duplicate(33, "a")}, {unprivileged, 1}, {max_in_flight, 0}, {queue_limit, -1},
              {hello_timeout, infinity}, {hello_timeout, 0}, {stuck_timeout, 0}, {default_timeout, infinity}, {default_timeout, 600001},
@@ -62,10 +64,15 @@ roles_of_calls(_) ->
 errors_are_sentences(_) ->
     {error, Unknown} = portcullis:start_link([{colour, red}]),
     ?assertEqual(<<"There is no option colour; there are args, backoff, default_timeout, event_handler, hello_timeout, "
-                   "max_in_flight, name, path, queue_limit, required, roles, stuck_timeout, unprivileged. "
+                   "max_in_flight, name, path, queue_limit, required, roles, stuck_timeout, transport, unprivileged. "
                    "See portcullis:start_link/1.">>, portcullis:format_error(Unknown)),
     {error, Near} = portcullis:start_link([{unpriviledged, true}]),
-    ?assertNotEqual(nomatch, string:find(portcullis:format_error(Near), "did you mean unprivileged.")),
+    %% As a shell shows it.
+    ?assertEqual({bad_option, unpriviledged, <<"no such option; did you mean unprivileged?">>}, Near),
+    ?assertEqual({error, {bad_option, colour, <<"no such option">>}}, portcullis_opts:server([{colour, red}])),
+    ?assertEqual(<<"There is no option unpriviledged; did you mean unprivileged? See portcullis:start_link/1.">>,
+                 portcullis:format_error(Near)),
+    ?assertNotEqual(nomatch, string:find(portcullis:format_error(Near), "did you mean unprivileged?")),
     {error, Wrong} = portcullis:start_link([{backoff, 5}]),
     ?assertEqual(<<"Option backoff must be {Min, Max} in milliseconds, 0 < Min =< Max =< 600000; "
                    "see portcullis:start_link/1.">>, portcullis:format_error(Wrong)).

@@ -5,10 +5,10 @@
 -include_lib("stdlib/include/assert.hrl").
 
 suite() ->
-    [{timetrap, {seconds, 60}}].
+    [{timetrap, {minutes, 5}}].
 
 all() ->
-    [protocol_page_example, readme_example].
+    [protocol_page_example, readme_example, examples_of_functions].
 
 protocol_page_example(_) ->
     case os:cmd("id -u") of
@@ -34,6 +34,23 @@ readme_example(_) ->
             ok = portcullis:stop()
     end.
 
+%% What other policies are for is in portcullis_nft_pages_SUITE, portcullis_files_SUITE and portcullis_sysctl_SUITE.
+examples_of_functions(_) ->
+    case os:cmd("id -u") of
+        "0\n" -> {skip, "the page is for ordinary users"};
+        _ ->
+            %% What the application starts for `multicall'.
+            {ok, Scope} = pg:start_link(portcullis_nodes),
+            [begin
+                 Examples = [Code || {basic, Code} <- portcullis_test_examples:of_module(Module)],
+                 ?assert(length(Examples) >= Least, Module),
+                 [portcullis_test_examples:run(Code, #{}) || Code <- Examples]
+             end || {Module, Least} <- [{portcullis, 12}, {portcullis_cluster, 1}, {portcullis_mon, 1}, {portcullis_doctor, 1},
+                                        {portcullis_checkup, 1}]],
+            true = unlink(Scope),
+            ok = gen_server:stop(Scope)
+    end.
+
 %% The Erlang blocks of one section.
 blocks(File, Section) ->
     {ok, Page} = file:read_file(filename:join([filename:dirname(?FILE), "..", File])),
@@ -42,8 +59,4 @@ blocks(File, Section) ->
     {match, Blocks} = re:run(Body, "```erlang\n(.*?)```", [global, dotall, {capture, all_but_first, list}]),
     lists:append(Blocks).
 
-evaluate(Code) ->
-    {ok, Tokens, _} = erl_scan:string(unicode:characters_to_list(Code)),
-    {ok, Expressions} = erl_parse:parse_exprs(Tokens),
-    {value, _, Bindings} = erl_eval:exprs(Expressions, erl_eval:new_bindings()),
-    maps:from_list(erl_eval:bindings(Bindings)).
+evaluate(Code) -> portcullis_test_examples:evaluate(Code).

@@ -6,9 +6,10 @@ defmodule PortcullisTest do
   # The real program, found as everywhere: PORTCULLIS_BIN, installed, or priv.
   setup_all do
     root = if System.cmd("id", ["-u"]) == {"0\n", 0}, do: ["--allow-root"], else: []
-    roles = [:proc, :net]
-    start_supervised!({Portcullis.Server, name: PortcullisTest.Server, args: root, required: true, roles: roles})
-    start_supervised!({Portcullis, args: root, required: true})
+    # Those of a slow machine: no test here is about time.
+    options = [args: root, required: true, hello_timeout: 60_000, default_timeout: 60_000, stuck_timeout: 60_000]
+    start_supervised!({Portcullis.Server, [name: PortcullisTest.Server, roles: [:proc, :net]] ++ options})
+    start_supervised!({Portcullis, options})
     %{own: String.to_integer(System.pid())}
   end
 
@@ -18,7 +19,10 @@ defmodule PortcullisTest do
 
     assert is_binary(comm)
     assert {:ok, %Process{uid: 0}} = Portcullis.process(1)
-    assert {:ok, %Process{comm: ^comm}} = Portcullis.process(PortcullisTest.Server, own, items: [:comm], timeout: 5_000)
+
+    assert {:ok, %Process{comm: ^comm}} =
+             Portcullis.process(PortcullisTest.Server, own, items: [:comm], timeout: 60_000)
+
     assert {:error, :esrch} = Portcullis.process({own, process.starttime + 1})
     assert {^own, _} = Process.ref(process)
   end
@@ -56,21 +60,36 @@ defmodule PortcullisTest do
     assert {:ok, [_ | _]} = Portcullis.processes(where: [], limit: 1)
   end
 
+  test "both forms of a child are the same" do
+    for options <- [[], [name: :other, roles: [:net]]] do
+      assert Supervisor.child_spec({Portcullis, options}, []) == Supervisor.child_spec({Portcullis.Server, options}, [])
+    end
+  end
+
   test "errors are spelled as in Elixir" do
     message = &Exception.message(%Error{reason: &1})
-    assert message.({:bad_request, [:columns, 1], {:unknown_column, "nope"}}) =~ ~s(there is no column "nope")
+
+    assert message.({:bad_request, [:columns, 1], {:unknown_column, "nope"}}) =~
+             "no column nope in this table; Portcullis.tables()"
+
     assert message.({:bad_request, [:where, :comm], {:expected, :binary}}) =~ ~s(a binary such as "beam.smp")
     assert message.({:down, :noproc}) =~ "put {Portcullis, []} into a supervisor"
     assert message.({:bad_option, :colour, "no such option"}) =~ "See Portcullis.start_link/1."
+    assert message.({:unsupported, "topic x"}) =~ "Portcullis.subscribe(:query, table: :listening, every: 1000)"
+    assert message.({:bad_request, [:where], {:expected, :map}}) =~ "[pid: 1]"
     assert message.({:unsupported, "role net: start the server with {roles, [proc,net]}"}) =~ "roles: [:proc, :net]"
-    refute message.({:down, {:no_program, [{'/x', :installed, :enoent}]}}) =~ "portcullis_doctor"
+    refute message.({:down, {:no_program, [{~c"/x", :installed, :enoent}]}}) =~ "portcullis_doctor"
   end
 
   test "tables", %{own: own} do
     {:ok, processes} = Portcullis.processes(where: [pid: [own, 1]])
     assert [1, ^own] = Enum.map(processes, & &1.pid)
     assert {:ok, [%Process{pid: 1}], %{truncated: true}} = Portcullis.query(:processes, limit: 1)
-    assert {:error, {:unsupported, "table sockets"}} = Portcullis.query(:sockets, [])
+    assert {:error, {:bad_request, [:table], {:unknown_name, "no_such_table"}}} = Portcullis.query(:no_such_table, [])
+    assert {:ok, [%{load1: load}], %{rows: 1}} = Portcullis.query(:load, columns: [:load1])
+    assert is_integer(load)
+    assert {:ok, tables} = Portcullis.tables()
+    assert Enum.any?(tables, &match?(%{name: :load}, &1))
     {:ok, sum, %{rows: rows}} = Portcullis.fold(:processes, [columns: [:pid]], 0, fn %Process{}, acc -> acc + 1 end)
     assert sum == rows
   end
@@ -110,16 +129,21 @@ defmodule PortcullisTest do
 
   # The policy of the tests names no parameter; tests/portcullis_sysctl_SUITE.erl has one that does.
   test "kernel parameters" do
-    assert {:error, {:denied_by_policy, "sysctl.read", _}} = Portcullis.sysctl(PortcullisTest.Server, "net.ipv4.ip_forward")
+    assert {:error, {:denied_by_policy, "sysctl.read", _}} =
+             Portcullis.sysctl(PortcullisTest.Server, "net.ipv4.ip_forward")
+
     assert {:error, {:denied_by_policy, "sysctl.write", _}} =
              Portcullis.sysctl_set(PortcullisTest.Server, "net.ipv4.ip_forward", 1)
 
     assert {:error, {:denied_by_policy, "sysctl.read", _}} = Portcullis.sysctls(PortcullisTest.Server)
     assert {:error, {:unsupported, "role net: " <> _}} = Portcullis.sysctl("net.ipv4.ip_forward")
+
     assert %Error{reason: {:bad_request, [:name], {:expected, :parameter}}} =
              catch_error(Portcullis.sysctl!(PortcullisTest.Server, "kernel.hostname"))
+
     assert %Error{reason: {:denied_by_policy, _, _}} =
              error = catch_error(Portcullis.sysctl_set!(PortcullisTest.Server, "net.ipv4.ip_forward", 1))
+
     assert Exception.message(error) =~ ~s(\n    write = [{ name = "net.ipv4.ip_forward", values = ["1"] }]\n)
     assert %Error{} = catch_error(Portcullis.sysctls!(PortcullisTest.Server))
   end
@@ -128,12 +152,12 @@ defmodule PortcullisTest do
   # tests/portcullis_nft_SUITE.erl has one that lets more be done.
   test "the firewall" do
     server = PortcullisTest.Server
-    assert {:ok, objects} = Portcullis.nft_list(server, :ruleset, timeout: 5_000)
+    assert {:ok, objects} = Portcullis.nft_list(server, :ruleset, timeout: 60_000)
     assert Portcullis.nft_list!(server, %{ruleset: :null}, []) == objects
     assert %Error{reason: {:bad_request, [:what], _}} = catch_error(Portcullis.nft_list!(server, :weather, []))
     commands = [:portcullis_nft.add(:portcullis_nft.element(:inet, "portcullis", "banned", [{192, 0, 2, 7}]))]
     assert {:error, {:denied_by_policy, "nft.confirm", _}} = Portcullis.nft_apply(server, commands, [])
-    assert {:error, {:nft, 1, :enoent, text}} = Portcullis.nft_check(server, commands, timeout: 5_000)
+    assert {:error, {:nft, 1, :enoent, text}} = Portcullis.nft_check(server, commands, timeout: 60_000)
     assert %Error{} = error = catch_error(Portcullis.nft_apply!(server, commands, confirm: 1_000))
     assert Exception.message(error) == "The kernel refused command 1, " <> text <> "."
     assert {:ok, ~s({"nftables": [) <> _} = Portcullis.nft_json(server, ~s([{"list": {"tables": null}}]), [])
@@ -153,9 +177,9 @@ defmodule PortcullisTest do
     pid = start_supervised!({Portcullis.NFTables, name: PortcullisTest.NFTables, check_capabilities: true, args: args})
     list = ~s({"nftables": [{"list": {"tables": null}}]})
     assert {:ok, ~s({"nftables": [) <> _ = json} = Portcullis.NFTables.commit(pid, list)
-    assert {:ok, ^json} = Portcullis.NFTables.commit(PortcullisTest.NFTables, list, 1_000)
-    assert {:ok, ^json} = Portcullis.NFTables.commit(PortcullisTest.Server, list, timeout: 1_000)
-    assert {:ok, ^json} = GenServer.call(pid, {:request, list}, 5_000)
+    assert {:ok, ^json} = Portcullis.NFTables.commit(PortcullisTest.NFTables, list, 60_000)
+    assert {:ok, ^json} = Portcullis.NFTables.commit(PortcullisTest.Server, list, timeout: 60_000)
+    assert {:ok, ^json} = GenServer.call(pid, {:request, list}, 60_000)
     denied = ~s({"nftables": [{"add": {"table": {"family": "inet", "name": "fw"}}}]})
     assert {:ok, "Error: The policy does not grant nft.write." <> _} = Portcullis.NFTables.commit(pid, denied)
     assert {:ok, "Error: " <> _} = Portcullis.NFTables.commit(pid, "add table inet fw")
@@ -167,7 +191,7 @@ defmodule PortcullisTest do
   test "subscriptions", %{own: own} do
     {:ok, ref} = Portcullis.subscribe(PortcullisTest.Server, :audit, role: :proc)
     {:error, _} = Portcullis.process(PortcullisTest.Server, own, [:environ])
-    assert_receive {:portcullis, ^ref, {:event, %{kind: :audit, decision: :denied, target: "environ"}}}, 5_000
+    assert_receive {:portcullis, ^ref, {:event, %{kind: :audit, decision: :denied, target: "environ"}}}, 60_000
     assert :ok = Portcullis.ack(ref, 1)
     assert :ok = Portcullis.unsubscribe(ref)
     assert %Error{reason: {:unsupported, "topic weather"}} = catch_error(Portcullis.subscribe!(:weather))
@@ -175,20 +199,46 @@ defmodule PortcullisTest do
 
   test "requests without waiting, and GenServer.call" do
     id = Portcullis.send_request(:info, %{})
-    assert {:ok, %{requests: _}} = Portcullis.receive_response(id, 5_000)
+    assert {:ok, %{requests: _}} = Portcullis.receive_response(id, 60_000)
     assert :ok = Portcullis.cancel(id)
     request = {:request, :process, %{pid: 1, items: [:uid]}, 5_000}
     assert {:ok, %{uid: 0}} = GenServer.call(PortcullisTest.Server, request)
   end
 
   test "what a server says about itself" do
-    assert {:ok, %{proc: %{state: :ready, hello: %{version: "0.1.0"}}}} = Portcullis.info()
+    assert {:ok, %{proc: %{state: :ready, hello: %{version: version}}}} = Portcullis.info()
+    assert version == to_string(Application.spec(:portcullis, :vsn))
     assert {:ok, [_ | _]} = Portcullis.doctor(PortcullisTest.Server)
     assert Portcullis.doctor_report() =~ "No problem found."
     assert {_, [_ | _]} = Portcullis.checkup(PortcullisTest.Server)
     assert {:error, {:down, :noproc}} = Portcullis.process(NoSuchServer, 1, [:pid])
     assert Portcullis.format_error(:timeout) =~ "deadline"
     assert {:error, {:bad_option, :colour, _}} = Portcullis.start_link(colour: :red)
+  end
+
+  # What the functions do is tested beside real nodes (tests/portcullis_dist_SUITE.erl).
+  test "filters of a node that cannot be reached" do
+    at = :nobody@localhost
+    down = {:error, {:down, {:node, at, :nodedown}}}
+
+    for {function, arguments} <- [
+          set_filter: [at, :link, :deny],
+          set_filter: [at, :out, :link, :deny],
+          add_filter: [at, :reg_send, :x, :deny],
+          del_filter: [at, :reg_send, :x],
+          set_handler: [at, :reg_send, :x],
+          test_filter: [:reg_send, :x],
+          test_filter: [at, :reg_send, :x],
+          explain_filter: [at, :reg_send, :x],
+          set_default_filter: [:_, :_, :deny],
+          statistics: [],
+          statistics: [:_],
+          counters: [at]
+        ] do
+      assert down == apply(Portcullis.Dist, function, [at | arguments])
+    end
+
+    assert Portcullis.format_error(elem(down, 1)) =~ "cannot be reached"
   end
 end
 

@@ -5,7 +5,7 @@
 %%
 %% ```
 %% {ok, _} = portcullis:start_link([]).
-%% {ok, #{comm := <<"systemd">>, uid := 0}} = portcullis:process(1, [comm, uid]).
+%% {ok, #{comm := Name, uid := 0}} = portcullis:process(1, [comm, uid]).
 %% {ok, Rows} = portcullis:processes(#{columns => [pid, comm, rss], where => #{state => running}}).
 %% '''
 %%
@@ -33,7 +33,7 @@
 
 -export([start_link/1, child_spec/1, stop/0, stop/1, info/0, info/1, doctor/0, doctor/1, checkup/0, checkup/1]).
 -export([process/1, process/2, process/3, processes/0, processes/1, processes/2]).
--export([query/2, query/3, fold/4, fold/5]).
+-export([query/2, query/3, fold/4, fold/5, tables/0, tables/1, multicall/3, top/0, top/1, top/2]).
 -export([file_open/1, file_open/2, file_open/3, file_read/1, file_read/2, file_close/1, read_file/1, read_file/2,
          read_file/3]).
 -export([ping/1, ping/2, ping/3]).
@@ -45,17 +45,23 @@
 -export([send_request/2, send_request/3, receive_response/1, receive_response/2, cancel/1, cancel/2]).
 -export([format_error/1]).
 
--export_type([server/0, option/0, event/0, error/0, pid_ref/0, column/0, row/0, cell/0, options/0, meta/0, request_id/0,
-              file/0, echo/0, change/0, parameter/0, nft_object/0, nft_command/0, nft_listing/0, nft_options/0, applied/0,
-              change_ref/0, network/0, audit_event/0, nft_event/0]).
+-export_type([server/0, role/0, option/0, option_error/0, event/0, error/0, pid_ref/0, column/0, row/0, cell/0, options/0, meta/0,
+              table/0, request_id/0, file/0, echo/0, change/0, parameter/0, nft_object/0, nft_command/0, nft_listing/0, nft_options/0, applied/0,
+              change_ref/0, network/0, audit_event/0, nft_event/0, topic/0, query_event/0, process_event/0, processes_event/0,
+              network_event/0, exit_event/0, pressure_event/0]).
 
 -define(SERVER, ?MODULE).
 
 -type server() :: pid() | atom() | {atom(), node()} | {global, term()} | {via, module(), term()}.
 %% A server: its pid or its name.
 
+-type role() :: proc | net.
+%% What a program is for, and a program of its own: `proc' answers for processes, files and the kernel's state, `net' for {@link ping/3},
+%% kernel parameters and the firewall.
+
 -type option() :: {name, atom() | {local, atom()} | {global, term()} | {via, module(), term()}}
-                | {roles, [proc | net, ...]}
+                | {roles, [role(), ...]}
+                | {transport, port | {node, node()} | {socket, Folder :: file:filename_all()}}
                 | {path, file:filename_all()}
                 | {args, [string() | binary()]}
                 | {unprivileged, boolean()}
@@ -68,6 +74,9 @@
                 | {required, boolean()}
                 | {event_handler, fun((event()) -> term())}.
 %% What a server can be told; see {@link start_link/1}.
+
+-type option_error() :: {bad_option, Name :: term(), Expected :: binary()}.
+%% An option that is none, or has another value than it can have.
 
 -type event() :: {up, Hello :: map()} | {down, error()}.
 %% What an event handler is told.
@@ -99,14 +108,22 @@
 -type row() :: #{column() => cell()}.
 
 -type options() :: #{columns => [column()], where => #{column() => term()}, limit => pos_integer(),
-                     cell_max => pos_integer(), timeout => pos_integer()}
+                     cell_max => pos_integer(), interval => 50..60000, timeout => pos_integer()}
                  | [{atom(), term()}].
-%% What a table is asked for; all of it can be left out.
+%% What a table is asked for; all of it can be left out. `interval' is for tables that take two samples (`sampled' in
+%% {@link tables/1}): milliseconds between them (1000), fewer than `timeout'.
 
 -type meta() :: #{atom() => term()}.
 %% About an answer: `started', `duration', `rows', `vanished', `denied', `cut', `truncated', `source'.
 
+-type table() :: #{name := atom(), columns := [{column(), number | binary | atom | address | compound, Unit :: atom()}],
+                   source := atom(), capabilities := [atom()], cost := constant | per_row | per_process,
+                   sampled := boolean()}.
+%% A table of {@link query/3}: its columns, with what each can be compared with and the unit of its numbers; what reading all of it
+%% takes; and whether it takes two samples.
+
 -type request_id() :: portcullis_request:id().
+%% A question that waits for its answer; see {@link send_request/3}.
 
 -type file() :: portcullis_file:file().
 %% An open file; see {@link file_open/3}.
@@ -159,6 +176,39 @@
                        more := non_neg_integer()}.
 %% A transaction: what it changed, in its order, and how many changes are not shown; see {@link subscribe/3}.
 
+-type topic() :: audit | nft | query | processes | exit | pressure | interfaces | addresses | routes | neighbours.
+%% What can be told as it happens; see {@link subscribe/3}.
+
+-type query_event() :: #{kind := query, table := atom(), columns := [atom()], added := [row()], removed := [row()],
+                         changed := [{Before :: row(), After :: row()}], last := boolean(), truncated := boolean(),
+                         skipped := non_neg_integer(), time := UnixMicroseconds :: integer()}.
+%% How an answer differs from what was told before. The first is all of it. A difference of many rows is several events, of which the
+%% last has `last'. `skipped': so many times it was not asked, as the last answer was not finished or there was no credit.
+
+-type process_event() :: #{event := fork | exec | uid | gid | sid | ptrace | comm | coredump | exit, pid := pos_integer(),
+                           tid := pos_integer(), time := UnixMicroseconds :: integer(), ppid => non_neg_integer(),
+                           code => 0..255 | undefined, signal => pos_integer() | undefined, comm => binary(),
+                           ruid => non_neg_integer(), euid => non_neg_integer(), rgid => non_neg_integer(),
+                           egid => non_neg_integer(), tracer_pid => non_neg_integer()}.
+%% What a process did: `ppid' of `fork', `exit' and `coredump', `code' and `signal' of `exit'.
+
+-type processes_event() :: #{kind := processes, events := [process_event()], resnapshot := boolean()}.
+%% What processes did. `resnapshot': something before it is missing, and who keeps an image of the processes asks for them anew.
+
+-type network_event() :: #{kind := interfaces | addresses | routes | neighbours, resnapshot := boolean(),
+                           events := [#{event := new | deleted, atom() => term()}]}.
+%% Changes, each with the columns of the table of that name. `new' is also one that has changed.
+
+-type exit_event() :: #{kind := exit, pid := pos_integer(), starttime := non_neg_integer(),
+                        code := 0..255 | undefined, signal := pos_integer() | undefined}.
+%% The end of a process. Both are `undefined' where the kernel does not tell strangers (before Linux 6.15), or where the parent has
+%% not asked within a second.
+
+-type pressure_event() :: #{kind := pressure, resource := cpu | memory | io | irq, share := some | full,
+                            measure := avg10 | stall, state := above | below, value := non_neg_integer(),
+                            threshold := non_neg_integer(), time := UnixMicroseconds :: integer()}.
+%% A threshold was crossed.
+
 %% @doc Starts a server. It owns one connection to one program for each role.
 %%
 %% Options, as a list or a map:
@@ -166,6 +216,9 @@
 %% <li>`name' (`portcullis'): an atom, `{global, Name}', `{via, Module, Name}', or `undefined' for none</li>
 %% <li>`roles' (`[proc]'): `proc' for processes and files, `net' for {@link ping/3}, {@link sysctl/2} and the
 %%     firewall, or both. Each is a program of its own</li>
+%% <li>`transport' (`port'): a program of this host; or `{node, Node}': one behind a hidden node, `portcullis node'
+%%     (docs/distribution.md). This node must be distributed and have its cookie; or `{socket, Folder}': one that a service
+%%     manager starts for each connection to `proc.sock' and `net.sock' in that folder (docs/host.md)</li>
 %% <li>`path': the folder with `portcullis-proc' and `portcullis-net', or one file for one role. Without it: the environment variable `PORTCULLIS_BIN',
 %%     `/usr/libexec/portcullis', `/usr/local/libexec/portcullis'. The first that exists is used, or is an error</li>
 %% <li>`unprivileged' (`false'): the program drops every capability first. It then runs from any folder, and where none
@@ -198,8 +251,7 @@ child_spec(Options) ->
 
 %% @equiv stop(portcullis)
 -spec stop() -> ok.
-stop() ->
-    stop(?SERVER).
+stop() -> stop(?SERVER).
 
 %% @doc Stops a server and closes its programs. One that does not run is stopped already.
 -spec stop(server()) -> ok.
@@ -209,26 +261,32 @@ stop(Server) ->
     end.
 
 %% @equiv info(portcullis)
--spec info() -> {ok, #{portcullis_opts:role() => map()}} | {error, error()}.
-info() ->
-    info(?SERVER).
+-spec info() -> {ok, #{role() => map()}} | {error, error()}.
+info() -> info(?SERVER).
 
 %% @doc The connections of a server, by role: `state' (`connecting', `ready', `backoff'), `in_flight', `queued', `downs',
 %% and where they are known `program', `os_pid', `hello' and the last `error'. The program's own counters are an
 %% operation: `receive_response(send_request(info, #{role => proc}))'.
--spec info(server()) -> {ok, #{portcullis_opts:role() => map()}} | {error, error()}.
+%%
+%% ```
+%% {ok, #{proc := #{state := State, downs := Downs}}} = portcullis:info().
+%% '''
+-spec info(server()) -> {ok, #{role() => map()}} | {error, error()}.
 info(Server) ->
     portcullis_request:call(Server, info).
 
 %% @doc Checks the installation; `portcullis_doctor:print()' prints what it finds. With the options of the server
 %% `portcullis' if it runs.
 -spec doctor() -> portcullis_doctor:report().
-doctor() ->
-    doctor(?SERVER).
+doctor() -> doctor(?SERVER).
 
 %% @doc Checks the installation for a server or for the options of one, and says how to mend what is wrong. The program
 %% is started once for it; of a server that runs, its policy is compared with that of the programs which run already.
 %% {@link portcullis_doctor:print/1} prints the report.
+%%
+%% ```
+%% {problems, [#{check := options, message := Why, fix := _}]} = portcullis:doctor([{rolls, [proc]}]).
+%% '''
 -spec doctor(server() | [option()] | map()) -> portcullis_doctor:report().
 doctor(Options) when is_list(Options); is_map(Options) ->
     portcullis_doctor:run(Options);
@@ -240,17 +298,17 @@ doctor(Server) ->
 
 %% @equiv checkup(portcullis)
 -spec checkup() -> portcullis_doctor:report().
-checkup() ->
-    checkup(?SERVER).
+checkup() -> checkup(?SERVER).
 
 %% @doc Checks the deployment: what {@link doctor/1} looks at, who else holds capabilities, distribution, cookies and the
 %% host. {@link portcullis_checkup:print/1} prints the report, with what to type for each thing.
 %%
 %% Processes that may hold capabilities are named in the environment of the app, with the options of
-%% {@link portcullis_checkup:capability_holders/1}:
+%% {@link portcullis_checkup:capability_holders/1}: `{portcullis, [{capability_holders, #{expected => ["chronyd"]}}]}'.
 %%
 %% ```
-%% {portcullis, [{capability_holders, #{expected => ["chronyd", "/usr/lib/systemd/systemd-networkd"]}}]}
+%% {_, Checks} = portcullis:checkup(),
+%% Problems = [{Check, Message} || #{check := Check, status := problem, message := Message} <- Checks].
 %% '''
 -spec checkup(server() | [option()] | map()) -> portcullis_doctor:report().
 checkup(ServerOrOptions) ->
@@ -258,22 +316,23 @@ checkup(ServerOrOptions) ->
 
 %% @equiv process(portcullis, Pid, #{})
 -spec process(pid_ref()) -> {ok, row()} | {error, error()}.
-process(Pid) ->
-    process(?SERVER, Pid, #{}).
+process(Pid) -> process(?SERVER, Pid, #{}).
 
 %% @equiv process(portcullis, Pid, Items)
 -spec process(pid_ref(), [column()] | #{items => [column()], cell_max => pos_integer(), timeout => pos_integer()}
                                     | [{items | cell_max | timeout, term()}, ...]) ->
     {ok, row()} | {error, error()}.
-process(Pid, Items) ->
-    process(?SERVER, Pid, Items).
+process(Pid, Items) -> process(?SERVER, Pid, Items).
 
 %% @doc One process: the items that are named, or those that the policy gives of every process: at level `public' what
 %% every user sees, above it `exe', `cwd' and `root' too. `{error, esrch}' if it is gone.
 %%
 %% ```
-%% {ok, #{starttime := Start}} = portcullis:process(4711, [starttime]),
-%% {ok, #{rss := Bytes}} = portcullis:process(portcullis, {4711, Start}, #{items => [rss], timeout => 100}).
+%% Pid = list_to_integer(os:getpid()),
+%% {ok, #{starttime := Start}} = portcullis:process(Pid, [starttime]),
+%% {ok, #{rss := Bytes}} = portcullis:process(portcullis, {Pid, Start}, #{items => [rss], timeout => 10000}),
+%% %% Another process, had it that pid.
+%% {error, esrch} = portcullis:process({Pid, Start + 1}).
 %% '''
 -spec process(server(), pid_ref(),
               [column()] | #{items => [column()], cell_max => pos_integer(), timeout => pos_integer()}
@@ -290,13 +349,11 @@ process(_, _, _) ->
 
 %% @equiv processes(portcullis, #{})
 -spec processes() -> {ok, [row()]} | {error, error()}.
-processes() ->
-    processes(?SERVER, #{}).
+processes() -> processes(?SERVER, #{}).
 
 %% @equiv processes(portcullis, Options)
 -spec processes(options()) -> {ok, [row()]} | {error, error()}.
-processes(Options) ->
-    processes(?SERVER, Options).
+processes(Options) -> processes(?SERVER, Options).
 
 %% @doc The processes of the system, in ascending order of pid. {@link query/3} also says what was left out.
 -spec processes(server(), options()) -> {ok, [row()]} | {error, error()}.
@@ -308,27 +365,77 @@ processes(Server, Options) ->
 
 %% @equiv query(portcullis, Table, Options)
 -spec query(atom(), options()) -> {ok, [row()], meta()} | {error, error()}.
-query(Table, Options) ->
-    query(?SERVER, Table, Options).
+query(Table, Options) -> query(?SERVER, Table, Options).
 
-%% @doc The rows of a table, and what is to be known about them. This release has the tables `processes', `nft_list' (rows
+%% @doc The rows of a table, and what is to be known about them: `processes', those of {@link tables/1}, `nft_list' (rows
 %% `#{object => Object}', see {@link nft_list/3}) and `banned'.
 %%
 %% ```
 %% {ok, Rows, #{vanished := _, denied := _}} =
 %%     portcullis:query(portcullis, processes, #{columns => [pid, comm], where => #{comm => {prefix, <<"beam">>}}}).
 %% '''
+%% Some tables tell what happens in a time: `process_rates', `cpu_rates', `disk_rates', `interface_rates'. Their answer takes two
+%% samples, and so a second, unless `interval' says otherwise. What was not there at the first has no rates (`undefined').
+%%
+%% ```
+%% {ok, Rows, _} = portcullis:query(process_rates, #{columns => [pid, comm, cpu], interval => 200, where => #{cpu => {min, 100}}}).
+%% '''
+%% Who listens on which port. Of processes of other users it takes level `full'; at another level they are counted in `denied'.
+%%
+%% ```
+%% {ok, Rows, #{denied := _}} = portcullis:query(process_sockets, #{columns => [pid, protocol, local_address, local_port],
+%%                                                                  where => #{protocol => tcp, state => listen}}).
+%% '''
 -spec query(server(), atom(), options()) -> {ok, [row()], meta()} | {error, error()}.
 query(Server, Table, Options) ->
-    case portcullis_codec:is_table(Table) of
-        true -> portcullis_request:ask(Server, Table, Options);
-        false -> no_table(Table)
-    end.
+    {Operation, Args} = table(Table, Options),
+    portcullis_request:ask(Server, Operation, Args).
+
+%% @equiv tables(portcullis)
+-spec tables() -> {ok, [table()]} | {error, error()}.
+tables() -> tables(?SERVER).
+
+%% @doc The tables of {@link query/3} that tell of the kernel's state: their columns (name, what it can be compared with, unit),
+%% where they come from, what reading all of them takes, whether the work grows with what there is, and whether they take two samples.
+%%
+%% ```
+%% {ok, Tables} = portcullis:tables(),
+%% [io:format("~p: ~0p~n", [Name, [Column || {Column, _, _} <- Columns]]) || #{name := Name, columns := Columns} <- Tables].
+%% '''
+-spec tables(server()) -> {ok, [table()]} | {error, error()}.
+tables(Server) ->
+    portcullis_request:ask(Server, tables, #{}).
+
+%% @doc The same question on many nodes: {@link portcullis_cluster:multicall/3}.
+%%
+%% ```
+%% [{Node, {ok, [#{load1 := _}], _Meta}}] = portcullis:multicall([node()], query, #{table => load}).
+%% '''
+-spec multicall([node()] | all, atom(), map()) -> portcullis_cluster:answers().
+multicall(Nodes, Operation, Args) ->
+    portcullis_cluster:multicall(Nodes, Operation, Args).
+
+%% @equiv top(portcullis, #{})
+-spec top() -> ok | {error, error()}.
+top() -> top(?SERVER, #{}).
+
+%% @equiv top(portcullis, Options)
+-spec top(portcullis_top:options() | [{atom(), term()}]) -> ok | {error, error()}.
+top(Options) -> top(?SERVER, Options).
+
+%% @doc A live table for a person in the shell: processors and memory, who uses them, ports that are listened on, bans. Enter ends
+%% it. With `times' it ends by itself and draws one screen below the other.
+%%
+%% ```
+%% ok = portcullis:top(#{times => 1, interval => 100, rows => 5}).
+%% '''
+-spec top(server(), portcullis_top:options() | [{atom(), term()}]) -> ok | {error, error()}.
+top(Server, Options) ->
+    portcullis_top:run(Server, Options).
 
 %% @equiv fold(portcullis, Table, Options, Fun, Acc)
 -spec fold(atom(), options(), fun((row(), Acc) -> Acc), Acc) -> {ok, Acc, meta()} | {error, error()}.
-fold(Table, Options, Fun, Acc) ->
-    fold(?SERVER, Table, Options, Fun, Acc).
+fold(Table, Options, Fun, Acc) -> fold(?SERVER, Table, Options, Fun, Acc).
 
 %% @doc Folds over the rows of a table as they come. `Fun' runs in the calling process, and a slow one slows the
 %% program: no more than one window of rows (16 chunks of at most 256 rows or 64 KiB) waits for it. If `Fun' raises, the
@@ -340,27 +447,30 @@ fold(Table, Options, Fun, Acc) ->
 %% '''
 -spec fold(server(), atom(), options(), fun((row(), Acc) -> Acc), Acc) -> {ok, Acc, meta()} | {error, error()}.
 fold(Server, Table, Options, Fun, Acc) when is_function(Fun, 2) ->
-    case portcullis_codec:is_table(Table) of
-        true -> portcullis_request:fold(Server, Table, Options, Fun, Acc);
-        false -> no_table(Table)
-    end.
+    {Operation, Args} = table(Table, Options),
+    portcullis_request:fold(Server, Operation, Args, Fun, Acc).
 
 %% @equiv file_open(portcullis, Path, #{})
 -spec file_open(file:filename_all()) -> {ok, file()} | {error, error()}.
-file_open(Path) ->
-    file_open(?SERVER, Path, #{}).
+file_open(Path) -> file_open(?SERVER, Path, #{}).
 
 %% @equiv file_open(portcullis, Path, Options)
 -spec file_open(file:filename_all(), #{timeout => pos_integer()} | [{timeout, pos_integer()}]) ->
     {ok, file()} | {error, error()}.
-file_open(Path, Options) ->
-    file_open(?SERVER, Path, Options).
+file_open(Path, Options) -> file_open(?SERVER, Path, Options).
 
 %% @doc Opens a file for reading that the policy lists (`[files]'), whoever owns it. The path is absolute and has no
 %% symbolic link in it; the file has no second name.
 %%
 %% The file is closed when the process that opened it ends, when nobody has read from it for a minute (`file_idle_ms` of the policy), and when the
 %% program ends: it is `{error, stale}' then, for ever. A program keeps 16 files open; more are `{error, overloaded}'.
+%%
+%% ```
+%% {ok, File} = portcullis:file_open("/var/log/nginx/access.log"),
+%% {ok, Begin} = portcullis:file_read(File, #{length => 80}),
+%% {ok, Rest} = portcullis:file_read(File),
+%% ok = portcullis:file_close(File).
+%% '''
 -spec file_open(server(), file:filename_all(), #{timeout => pos_integer()} | [{timeout, pos_integer()}]) ->
     {ok, file()} | {error, error()}.
 file_open(Server, Path, Options) ->
@@ -368,8 +478,7 @@ file_open(Server, Path, Options) ->
 
 %% @equiv file_read(File, #{})
 -spec file_read(file()) -> {ok, binary()} | {error, error()}.
-file_read(File) ->
-    file_read(File, #{}).
+file_read(File) -> file_read(File, #{}).
 
 %% @doc Reads at most `length' (65536, at most 524288) bytes from `offset' on, or from where the last read ended. Empty
 %% at the end of the file, which can grow. What is read through one file in all is at most what the policy says
@@ -387,18 +496,20 @@ file_close(File) ->
 
 %% @equiv read_file(portcullis, Path, #{})
 -spec read_file(file:filename_all()) -> {ok, binary()} | {error, error()}.
-read_file(Path) ->
-    read_file(?SERVER, Path, #{}).
+read_file(Path) -> read_file(?SERVER, Path, #{}).
 
 %% @equiv read_file(portcullis, Path, Options)
 -spec read_file(file:filename_all(), #{max_bytes => non_neg_integer(), timeout => pos_integer()}
                                    | [{max_bytes | timeout, non_neg_integer()}]) ->
     {ok, binary()} | {error, error()}.
-read_file(Path, Options) ->
-    read_file(?SERVER, Path, Options).
+read_file(Path, Options) -> read_file(?SERVER, Path, Options).
 
 %% @doc The whole of a file: opens it, reads to its end, closes it. One that is longer than `max_bytes' (16 MiB) is
 %% `{error, {posix, efbig, _}}'. `timeout' counts for each of the requests that this takes.
+%%
+%% ```
+%% {ok, Text} = portcullis:read_file("/var/log/nginx/access.log", #{max_bytes => 1000000}).
+%% '''
 -spec read_file(server(), file:filename_all(), #{max_bytes => non_neg_integer(), timeout => pos_integer()}
                                              | [{max_bytes | timeout, non_neg_integer()}]) ->
     {ok, binary()} | {error, error()}.
@@ -407,14 +518,12 @@ read_file(Server, Path, Options) ->
 
 %% @equiv ping(portcullis, Address, #{})
 -spec ping(inet:ip_address()) -> {ok, echo()} | {error, error()}.
-ping(Address) ->
-    ping(?SERVER, Address, #{}).
+ping(Address) -> ping(?SERVER, Address, #{}).
 
 %% @equiv ping(portcullis, Address, Options)
 -spec ping(inet:ip_address(), #{size => non_neg_integer(), timeout => pos_integer()}
                             | [{size | timeout, non_neg_integer()}]) -> {ok, echo()} | {error, error()}.
-ping(Address, Options) ->
-    ping(?SERVER, Address, Options).
+ping(Address, Options) -> ping(?SERVER, Address, Options).
 
 %% @doc One ICMP echo request with `size' (56, at most 1200) bytes, to an address that the policy allows (`[ping]'), from
 %% a server with role `net'. `{error, timeout}' if no reply comes in time, `{error, {posix, ehostunreach, _}}' and others
@@ -422,7 +531,7 @@ ping(Address, Options) ->
 %%
 %% ```
 %% {ok, _} = portcullis:start_link([{name, pinger}, {roles, [net]}]),
-%% {ok, #{rtt := Microseconds}} = portcullis:ping(pinger, {127, 0, 0, 1}, #{timeout => 1000}).
+%% {ok, #{rtt := Microseconds}} = portcullis:ping(pinger, {127, 0, 0, 1}, #{timeout => 10000}).
 %% '''
 -spec ping(server(), inet:ip_address(), #{size => non_neg_integer(), timeout => pos_integer()}
                                       | [{size | timeout, non_neg_integer()}]) -> {ok, echo()} | {error, error()}.
@@ -431,15 +540,15 @@ ping(Server, Address, Options) ->
 
 %% @equiv sysctl(portcullis, Name)
 -spec sysctl(binary() | string()) -> {ok, binary()} | {error, error()}.
-sysctl(Name) ->
-    sysctl(?SERVER, Name).
+sysctl(Name) -> sysctl(?SERVER, Name).
 
 %% @doc A kernel parameter below `net.' that the policy lets read (`[sysctl]'), as the kernel shows it, without the newline;
-%% from a server with role `net'. A dot in the name of an interface is written `/', as in sysctl(8).
+%% from a server with role `net'. A dot in the name of an interface is written `/', as in sysctl(8): `net.ipv4.conf.eth0/100.rp_filter'.
 %%
 %% ```
 %% {ok, _} = portcullis:start_link([{name, network}, {roles, [net]}]),
-%% {ok, <<"0">>} = portcullis:sysctl(network, <<"net.ipv4.conf.eth0/100.rp_filter">>).
+%% {ok, Sizes} = portcullis:sysctl(network, <<"net.ipv4.tcp_rmem">>),
+%% [_Least, _Default, _Most] = binary:split(Sizes, <<"\t">>, [global]).
 %% '''
 -spec sysctl(server(), binary() | string()) -> {ok, binary()} | {error, error()}.
 sysctl(Server, Name) ->
@@ -447,8 +556,7 @@ sysctl(Server, Name) ->
 
 %% @equiv sysctl_set(portcullis, Name, Value)
 -spec sysctl_set(binary() | string(), binary() | string() | integer()) -> {ok, change()} | {error, error()}.
-sysctl_set(Name, Value) ->
-    sysctl_set(?SERVER, Name, Value).
+sysctl_set(Name, Value) -> sysctl_set(?SERVER, Name, Value).
 
 %% @doc Sets a kernel parameter to a value that the policy lists for it. The kernel rounds some values, and takes a part of
 %% others, without a word: `value' is what it has now, `before' what it had, `as_asked' whether that is what was asked for.
@@ -456,8 +564,10 @@ sysctl_set(Name, Value) ->
 %% numbers may have taken some.
 %%
 %% ```
-%% {ok, #{value := <<"1">>, before := <<"0">>, as_asked := true}} =
-%%     portcullis:sysctl_set(network, <<"net.ipv4.ip_forward">>, 1).
+%% {ok, _} = portcullis:start_link([{name, network}, {roles, [net]}]),
+%% {ok, #{value := <<"1">>, before := Before, as_asked := true}} =
+%%     portcullis:sysctl_set(network, <<"net.ipv4.conf.lo.rp_filter">>, 1),
+%% {ok, #{value := Before}} = portcullis:sysctl_set(network, <<"net.ipv4.conf.lo.rp_filter">>, Before).
 %% '''
 -spec sysctl_set(server(), binary() | string(), binary() | string() | integer()) -> {ok, change()} | {error, error()}.
 sysctl_set(Server, Name, Value) ->
@@ -465,30 +575,31 @@ sysctl_set(Server, Name, Value) ->
 
 %% @equiv sysctls(portcullis)
 -spec sysctls() -> {ok, [parameter()]} | {error, error()}.
-sysctls() ->
-    sysctls(?SERVER).
+sysctls() -> sysctls(?SERVER).
 
 %% @doc Every kernel parameter that the policy lets read, by name. One that is not there, or may not be read, has
 %% `{error, enoent}' or another errno for its value.
+%%
+%% ```
+%% {ok, _} = portcullis:start_link([{name, network}, {roles, [net]}]),
+%% {ok, [#{name := <<"net.ipv4.", _/binary>>, value := _} | _]} = portcullis:sysctls(network).
+%% '''
 -spec sysctls(server()) -> {ok, [parameter()]} | {error, error()}.
 sysctls(Server) ->
     portcullis_request:ask(Server, sysctl_list, #{}).
 
 %% @equiv nft_list(portcullis, ruleset, #{})
 -spec nft_list() -> {ok, [nft_object()]} | {error, error()}.
-nft_list() ->
-    nft_list(?SERVER, ruleset, #{}).
+nft_list() -> nft_list(?SERVER, ruleset, #{}).
 
 %% @equiv nft_list(portcullis, What, #{})
 -spec nft_list(nft_listing()) -> {ok, [nft_object()]} | {error, error()}.
-nft_list(What) ->
-    nft_list(?SERVER, What, #{}).
+nft_list(What) -> nft_list(?SERVER, What, #{}).
 
 %% @equiv nft_list(portcullis, What, Options)
 -spec nft_list(nft_listing(), #{timeout => pos_integer()} | [{timeout, pos_integer()}]) ->
     {ok, [nft_object()]} | {error, error()}.
-nft_list(What, Options) ->
-    nft_list(?SERVER, What, Options).
+nft_list(What, Options) -> nft_list(?SERVER, What, Options).
 
 %% @doc What the firewall of this network namespace is, as objects of the schema libnftables-json(5), if the policy lets it
 %% read (`[nft]'); from a server with role `net'. All of it is of one generation. A listing that others disturb is asked
@@ -498,7 +609,7 @@ nft_list(What, Options) ->
 %% ```
 %% {ok, Objects} = portcullis:nft_list(),
 %% {ok, [#{chain := _} | Rules]} =
-%%     portcullis:nft_list(#{chain => #{family => inet, table => <<"filter">>, name => <<"input">>}}),
+%%     portcullis:nft_list(#{chain => #{family => inet, table => <<"fw">>, name => <<"web">>}}),
 %% [#{rule := #{handle := Handle, expr := Statements}} | _] = Rules.
 %% '''
 %%
@@ -510,24 +621,22 @@ nft_list(Server, What, Options) ->
 
 %% @equiv nft_apply(portcullis, Commands, #{})
 -spec nft_apply([nft_command()]) -> {ok, applied()} | {error, error()}.
-nft_apply(Commands) ->
-    nft_apply(?SERVER, Commands, #{}).
+nft_apply(Commands) -> nft_apply(?SERVER, Commands, #{}).
 
 %% @equiv nft_apply(portcullis, Commands, Options)
 -spec nft_apply([nft_command()], nft_options()) -> {ok, applied()} | {error, error()}.
-nft_apply(Commands, Options) ->
-    nft_apply(?SERVER, Commands, Options).
+nft_apply(Commands, Options) -> nft_apply(?SERVER, Commands, Options).
 
 %% @doc Changes the firewall: all of the commands, in their order, or none of them. Each must be granted by the policy.
 %%
 %% ```
-%% import portcullis_nft: table/2, base_chain/4, rule/4, match/2, payload/2, ct/1, accept/0, add/1
-%%
+%% Known = portcullis_nft:match(portcullis_nft:ct(state), [established, related]),
+%% Ssh = portcullis_nft:match(portcullis_nft:payload(tcp, dport), 22),
 %% {ok, #{ref := Ref, handles := [_, _, _, Handle]}} = portcullis:nft_apply(
-%%     [add(table(inet, filter)),
-%%      add(base_chain(inet, filter, input, #{type => filter, hook => input, prio => 0, policy => drop})),
-%%      add(rule(inet, filter, input, [match(ct(state), [established, related]), accept()])),
-%%      add(rule(inet, filter, input, [match(payload(tcp, dport), 22), accept()]))],
+%%     [portcullis_nft:table(inet, fw),
+%%      portcullis_nft:base_chain(inet, fw, input, #{type => filter, hook => input, prio => 0, policy => drop}),
+%%      portcullis_nft:rule(inet, fw, input, [Known, portcullis_nft:accept()]),
+%%      portcullis_nft:rule(inet, fw, input, [Ssh, portcullis_nft:accept()])],
 %%     #{confirm => 10000}),
 %% %% Still there? Then nobody is locked out.
 %% ok = portcullis:nft_confirm(Ref).
@@ -552,17 +661,16 @@ nft_apply(Server, Commands, Options) ->
 
 %% @equiv nft_check(portcullis, Commands, #{})
 -spec nft_check([nft_command()]) -> {ok, applied()} | {error, error()}.
-nft_check(Commands) ->
-    nft_check(?SERVER, Commands, #{}).
+nft_check(Commands) -> nft_check(?SERVER, Commands, #{}).
 
 %% @equiv nft_check(portcullis, Commands, Options)
 -spec nft_check([nft_command()], nft_options()) -> {ok, applied()} | {error, error()}.
-nft_check(Commands, Options) ->
-    nft_check(?SERVER, Commands, Options).
+nft_check(Commands, Options) -> nft_check(?SERVER, Commands, Options).
 
 %% @doc What {@link nft_apply/3} would say, without any change: policy, schema and kernel look at it.
 %%
 %% ```
+%% Commands = [portcullis_nft:add(portcullis_nft:chain(inet, fw, mail))],
 %% {ok, #{generation := Generation}} = portcullis:nft_check(Commands),
 %% {ok, _} = portcullis:nft_apply(Commands, #{generation => Generation}).
 %% '''
@@ -572,13 +680,13 @@ nft_check(Server, Commands, Options) ->
 
 %% @equiv nft_confirm(portcullis, Ref)
 -spec nft_confirm(change_ref()) -> ok | {error, error()}.
-nft_confirm(Ref) ->
-    nft_confirm(?SERVER, Ref).
+nft_confirm(Ref) -> nft_confirm(?SERVER, Ref).
 
 %% @doc Lets a change stay that was made with `confirm'. `{error, stale}': it was confirmed or taken back already, or its
 %% program has ended.
 %%
 %% ```
+%% Commands = [portcullis_nft:add(portcullis_nft:chain(inet, fw, mail))],
 %% {ok, #{ref := Ref}} = portcullis:nft_apply(Commands, #{confirm => 10000}),
 %% ok = portcullis:nft_confirm(Ref).
 %% '''
@@ -588,12 +696,12 @@ nft_confirm(Server, Ref) ->
 
 %% @equiv nft_rollback(portcullis, Ref)
 -spec nft_rollback(change_ref()) -> ok | {error, error()}.
-nft_rollback(Ref) ->
-    nft_rollback(?SERVER, Ref).
+nft_rollback(Ref) -> nft_rollback(?SERVER, Ref).
 
 %% @doc Takes a change back that was made with `confirm': its tables are as they were.
 %%
 %% ```
+%% Commands = [portcullis_nft:add(portcullis_nft:chain(inet, fw, mail))],
 %% {ok, #{ref := Ref}} = portcullis:nft_apply(Commands, #{confirm => 10000}),
 %% ok = portcullis:nft_rollback(Ref).
 %% '''
@@ -603,20 +711,18 @@ nft_rollback(Server, Ref) ->
 
 %% @equiv nft_json(portcullis, Text, #{})
 -spec nft_json(iodata()) -> {ok, binary() | applied()} | {error, error()}.
-nft_json(Text) ->
-    nft_json(?SERVER, Text, #{}).
+nft_json(Text) -> nft_json(?SERVER, Text, #{}).
 
 %% @equiv nft_json(portcullis, Text, Options)
 -spec nft_json(iodata(), nft_options()) -> {ok, binary() | applied()} | {error, error()}.
-nft_json(Text, Options) ->
-    nft_json(?SERVER, Text, Options).
+nft_json(Text, Options) -> nft_json(?SERVER, Text, Options).
 
 %% @doc The same with JSON text, as `nft -j' takes and prints it: a document that is one `list' is answered by a document,
 %% commands by what {@link nft_apply/3} answers. Options are those of {@link nft_apply/3}.
 %%
 %% ```
 %% {ok, #{generation := _}} =
-%%     portcullis:nft_json(<<"{\"nftables\": [{\"add\": {\"table\": {\"family\": \"inet\", \"name\": \"filter\"}}}]}">>),
+%%     portcullis:nft_json(<<"{\"nftables\": [{\"add\": {\"table\": {\"family\": \"inet\", \"name\": \"fw\"}}}]}">>),
 %% {ok, <<"{\"nftables\": [", _/binary>>} = portcullis:nft_json(<<"{\"nftables\": [{\"list\": {\"ruleset\": null}}]}">>).
 %% '''
 -spec nft_json(server(), iodata(), nft_options()) -> {ok, binary() | applied()} | {error, error()}.
@@ -625,14 +731,12 @@ nft_json(Server, Text, Options) ->
 
 %% @equiv ban(portcullis, Address, #{})
 -spec ban(network()) -> {ok, #{changed := boolean()}} | {error, error()}.
-ban(Address) ->
-    ban(?SERVER, Address, #{}).
+ban(Address) -> ban(?SERVER, Address, #{}).
 
 %% @equiv ban(portcullis, Address, Options)
 -spec ban(network(), #{timeout => Milliseconds :: pos_integer(), comment => binary()}
                    | [{timeout | comment, pos_integer() | binary()}]) -> {ok, #{changed := boolean()}} | {error, error()}.
-ban(Address, Options) ->
-    ban(?SERVER, Address, Options).
+ban(Address, Options) -> ban(?SERVER, Address, Options).
 
 %% @doc Drops what comes from an address or a network, for `timeout' milliseconds or until {@link unban/2}. Who is out already
 %% is out for the longer time, and nothing is `changed' if that is the old one. Here `timeout' is that of the ban; the request
@@ -651,13 +755,14 @@ ban(Server, Address, Options) ->
 
 %% @equiv unban(portcullis, Address)
 -spec unban(network()) -> {ok, #{changed := boolean()}} | {error, error()}.
-unban(Address) ->
-    unban(?SERVER, Address).
+unban(Address) -> unban(?SERVER, Address).
 
 %% @doc Lets an address or a network in again, also as a part of a larger one that is out.
 %%
 %% ```
-%% {ok, #{changed := true}} = portcullis:unban({192, 0, 2, 7}).
+%% {ok, _} = portcullis:ban({{192, 0, 2, 0}, 24}),
+%% {ok, #{changed := true}} = portcullis:unban({192, 0, 2, 7}),
+%% {ok, #{changed := false}} = portcullis:unban({192, 0, 2, 7}).
 %% '''
 -spec unban(server(), network()) -> {ok, #{changed := boolean()}} | {error, error()}.
 unban(Server, Address) ->
@@ -665,13 +770,13 @@ unban(Server, Address) ->
 
 %% @equiv banned(portcullis)
 -spec banned() -> {ok, [row()]} | {error, error()}.
-banned() ->
-    banned(?SERVER).
+banned() -> banned(?SERVER).
 
 %% @doc Who is kept out: `address' and `prefix'; in milliseconds `timeout' and `expires', which are `undefined' where it is for
 %% ever; `comment'; what came since, `packets' and `bytes'.
 %%
 %% ```
+%% {ok, _} = portcullis:ban({192, 0, 2, 7}, #{timeout => 3600000}),
 %% {ok, [#{address := {192, 0, 2, 7}, expires := _} | _]} = portcullis:banned().
 %% '''
 -spec banned(server()) -> {ok, [row()]} | {error, error()}.
@@ -679,15 +784,12 @@ banned(Server) ->
     portcullis_firewall:banned(Server).
 
 %% @equiv subscribe(portcullis, Topic, #{})
--spec subscribe(audit | nft) -> {ok, reference()} | {error, error()}.
-subscribe(Topic) ->
-    subscribe(?SERVER, Topic, #{}).
+-spec subscribe(topic()) -> {ok, reference()} | {error, error()}.
+subscribe(Topic) -> subscribe(?SERVER, Topic, #{}).
 
 %% @equiv subscribe(portcullis, Topic, Options)
--spec subscribe(audit | nft, #{role => proc | net, timeout => pos_integer()}
-                     | [{role, proc | net} | {timeout, pos_integer()}]) -> {ok, reference()} | {error, error()}.
-subscribe(Topic, Options) ->
-    subscribe(?SERVER, Topic, Options).
+-spec subscribe(topic(), map() | [{atom(), term()}]) -> {ok, reference()} | {error, error()}.
+subscribe(Topic, Options) -> subscribe(?SERVER, Topic, Options).
 
 %% @doc Events as they happen, as messages to the calling process:
 %% <ul>
@@ -696,24 +798,56 @@ subscribe(Topic, Options) ->
 %% <li>`{portcullis, Ref, {down, Reason}}': the program has ended, and the subscription with it</li>
 %% </ul>
 %%
+%% 64 events come unasked, and then no more: call `portcullis:ack(Ref, 1)' for each that was handled. What comes without credit is
+%% counted in `lost', but for topic `query', whose next event has it. A program has 16 subscriptions; more are `{error, overloaded}'.
+%%
 %% Topic `audit': what the program of `role' (the first of the server) writes down from now on, {@link audit_event()}:
 %% refusals, opened files, echo requests, changes of parameters and of the firewall. A server with `{roles, [proc, net]}' so hears of `proc' only; what the other
-%% program writes down is a subscription of its own, with `#{role => net}'. 64 events come unasked; {@link ack/2} allows more. A program has 16
-%% subscriptions; more are `{error, overloaded}'.
+%% program writes down is a subscription of its own, with `#{role => net}'.
 %%
 %% Topic `nft': changes of the firewall, whoever makes them, {@link nft_event()}; from the program of role `net', if the
 %% policy lets it be read. {@link ack/2} each message. After `{lost, N}', list what you keep anew.
 %%
 %% ```
 %% {ok, Ref} = portcullis:subscribe(nft),
-%% receive {portcullis, Ref, {event, #{generation := _, comm := <<"nft">>, changes := [#{add := #{table := _}} | _]}}} ->
+%% {ok, _} = portcullis:nft_apply([portcullis_nft:chain(inet, fw, mail)]),
+%% receive {portcullis, Ref, {event, #{generation := _, changes := [#{add := #{chain := #{name := <<"mail">>}}} | _]}}} ->
 %%     portcullis:ack(Ref, 1)
 %% end.
 %% '''
 %%
+%% The other topics are of role `proc':
+%% <ul>
+%% <li>`query': how the answer to a question changes, {@link query_event()}. Options: `table' (`processes' too) and `every' (milliseconds,
+%%     100..3600000), and `columns', `where', `limit', `cell_max' as for {@link query/3}. The program keeps what it has told, 4 MiB of it at
+%%     most, and compares; columns that tell rows apart are added. What there was no credit for is not lost but in the next event</li>
+%% <li>`processes': processes that are started, execute a program and end, {@link processes_event()}. Options: `events', a list of `fork',
+%%     `exec', `uid', `gid', `sid', `ptrace', `comm', `coredump', `exit' (default: `fork', `exec', `exit'), and `threads' (default: `false').
+%%     Needs Linux 6.6 and the first network and pid namespaces; elsewhere `query' does</li>
+%% <li>`exit': the end of one process, {@link exit_event()}, which is the last message. Option `pid': `Pid' or `{Pid, StartTime}'. A program
+%%     watches 8</li>
+%% <li>`pressure': tasks lose more time than they should, {@link pressure_event()}. Options: `resource', `threshold' and `every', and `share'
+%%     (default: `some') and `measure': `avg10' (hundredths of a percent; the default) or `stall' (microseconds lost since the last sample)</li>
+%% <li>`interfaces', `addresses', `routes', `neighbours': their changes, {@link network_event()}</li>
+%% </ul>
+%%
+%% ```
+%% {ok, Listener} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
+%% {ok, Ref} = portcullis:subscribe(query, #{table => listening, every => 1000, columns => [local_port]}),
+%% receive {portcullis, Ref, {event, #{added := [#{local_port := _} | _], last := true}}} -> portcullis:ack(Ref, 1) end,
+%% ok = portcullis:unsubscribe(Ref).
+%% '''
+%%
+%% ```
+%% Cat = open_port({spawn_executable, "/bin/cat"}, []),
+%% {os_pid, Pid} = erlang:port_info(Cat, os_pid),
+%% {ok, End} = portcullis:subscribe(exit, #{pid => Pid}),
+%% true = port_close(Cat),
+%% receive {portcullis, End, {event, #{pid := Pid, code := Code}}} -> Code end.
+%% '''
+%%
 %% The subscription ends with {@link unsubscribe/1} and with the process that subscribed.
--spec subscribe(server(), audit | nft, #{role => proc | net, timeout => pos_integer()}
-                               | [{role, proc | net} | {timeout, pos_integer()}]) ->
+-spec subscribe(server(), topic(), map() | [{atom(), term()}]) ->
     {ok, reference()} | {error, error()}.
 subscribe(Server, Topic, Options) ->
     portcullis_subscription:start(Server, Topic, Options).
@@ -730,12 +864,16 @@ unsubscribe(Ref) ->
 
 %% @equiv send_request(portcullis, Operation, Args)
 -spec send_request(atom(), map() | [{atom(), term()}]) -> request_id().
-send_request(Operation, Args) ->
-    send_request(?SERVER, Operation, Args).
+send_request(Operation, Args) -> send_request(?SERVER, Operation, Args).
 
 %% @doc Asks without waiting. `Args' are those of the operation in `docs/protocol.md', and `timeout'; for an operation of
 %% both roles also `role'. The answer comes to
 %% the calling process, and {@link receive_response/2} takes it. If the process ends, the request is cancelled.
+%%
+%% ```
+%% Id = portcullis:send_request(portcullis, info, #{}),
+%% {ok, #{requests := _}} = portcullis:receive_response(Id, 10000).
+%% '''
 -spec send_request(server(), atom(), map() | [{atom(), term()}]) -> request_id().
 send_request(Server, Operation, Args) ->
     portcullis_request:send(Server, Operation, Args).
@@ -764,6 +902,13 @@ cancel(_Server, Id) ->
 
 %% @doc An error of this module in sentences, with what mends it. A command stands on a line of its own. No newline is
 %% at the end. What supervisors wrap around an error is taken off.
+%%
+%% ```
+%% {error, {denied_by_policy, <<"files.read">>, _} = Error} = portcullis:read_file("/var/log/syslog"),
+%% Text = portcullis:format_error(Error),
+%% %% It ends with the lines that would grant it.
+%% [_, _] = binary:split(Text, <<"read = [{ path = \"/var/log/syslog\", max_bytes = 1048576 }]">>).
+%% '''
 -spec format_error(error() | {error, term()} | term()) -> binary().
 format_error(Error) ->
     portcullis_error:format(Error).
@@ -775,7 +920,10 @@ text([_ | _] = Text) ->
     end;
 text(Other) -> Other.
 
-no_table(Table) when is_atom(Table) ->
-    {error, {unsupported, <<"table ", (atom_to_binary(Table))/binary>>}};
-no_table(_) ->
-    {error, {bad_request, [], {expected, atom}}}.
+%% Tables that are operations of their own, and those that one operation answers.
+table(Table, Options) ->
+    case is_atom(Table) andalso (Table =:= query orelse not portcullis_codec:is_table(Table)) of
+        true -> {query, portcullis_opts:with(table, Table, Options)};
+        %% What is no name of a table is no name of an operation either, and is refused as such.
+        false -> {Table, Options}
+    end.

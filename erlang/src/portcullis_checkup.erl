@@ -1,7 +1,7 @@
 %% @doc The deployment checklist of `SECURITY.md' as a program, and the monitors that it is made of.
 %%
 %% ```
-%% 1> portcullis_checkup:print().
+%% case portcullis_checkup:print() of ok -> ready; problems -> to_be_mended end.
 %% '''
 %%
 %% Every monitor answers data and changes nothing. They look at the node and the host that they run on, and see what an
@@ -34,7 +34,7 @@
 -type expected() :: #{pid => pos_integer(), comm => binary(), exe => binary(), uid => non_neg_integer()}.
 %% Meets a holder if all of it does.
 
--type restarts() :: #{portcullis_opts:role() => #{state := atom(), downs := non_neg_integer(),
+-type restarts() :: #{portcullis:role() => #{state := atom(), downs := non_neg_integer(),
                                                   error => portcullis:error()}}.
 
 -type listener() :: #{service := epmd | this_node | node, name := binary(), port := inet:port_number(),
@@ -119,7 +119,7 @@ count(Many) -> portcullis_error:text("~p things to mend.", [length(Many)]).
 
 %% @equiv capability_holders(#{})
 -spec capability_holders() ->
-    {ok, [holder()]} | {error, portcullis:error() | portcullis_opts:error()}.
+    {ok, [holder()]} | {error, portcullis:error() | portcullis:option_error()}.
 capability_holders() ->
     capability_holders(#{}).
 
@@ -141,8 +141,12 @@ capability_holders() ->
 %% does not give it, and then meets no path. A set counts in the user namespace of its process, which cannot be seen: what
 %% runs in a container or in a sandbox can hold all capabilities over nothing. The set is that of the first thread; others
 %% can hold more. A process that is there for a moment only is not seen.
+%%
+%% ```
+%% {ok, Holders} = portcullis_checkup:capability_holders(#{capabilities => [sys_admin], expected => ["chronyd", #{uid => 0}]}).
+%% '''
 -spec capability_holders(holders_options()) ->
-    {ok, [holder()]} | {error, portcullis:error() | portcullis_opts:error()}.
+    {ok, [holder()]} | {error, portcullis:error() | portcullis:option_error()}.
 capability_holders(Options) ->
     case {maps:keys(Options) -- [server, capabilities, expected, root, timeout],
           portcullis_capabilities:expected(maps:get(expected, Options, [])),

@@ -33,7 +33,7 @@ atoms() ->
 %% Whether the answer of an operation is rows. A table without rows sends no chunk, so the name has to tell.
 -spec is_table(term()) -> boolean().
 is_table(Operation) ->
-    lists:member(Operation, [processes, nft_list, banned]).
+    lists:member(Operation, [processes, query, nft_list, banned]).
 
 %% Whether it is one value. That of `nft_json' depends on the text: a change is answered by a value, a listing by rows, of
 %% which there is always one.
@@ -56,6 +56,8 @@ is_change(Operation, _) ->
 -spec role(term()) -> proc | net | any.
 role(process) -> proc;
 role(processes) -> proc;
+role(query) -> proc;
+role(tables) -> proc;
 role(file_open) -> proc;
 role(file_read) -> proc;
 role(file_close) -> proc;

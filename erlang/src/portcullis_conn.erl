@@ -5,7 +5,7 @@
 -module(portcullis_conn).
 -behaviour(gen_statem).
 
--export([start_link/2, stop/1, await/1, info/1]).
+-export([start_link/2, stop/1, await/1, info/1, transport/1]).
 -export([init/1, callback_mode/0, handle_event/4, terminate/3]).
 
 %% The port ends requests at their deadline; if it cannot (it was stopped by a signal), this much later we do.
@@ -22,7 +22,7 @@
 
 -record(data, {role :: portcullis_opts:role(),
                config :: portcullis_opts:config(),
-               transport = portcullis_transport_port :: module(),
+               transport :: module(),
                handle :: portcullis_transport:handle() | undefined,
                program :: file:filename_all() | undefined,
                source :: portcullis_program:source() | undefined,
@@ -52,11 +52,16 @@ stop(Connection) ->
     catch exit:_ -> ok
     end.
 
-%% Waits for the first hello, or for why there is none.
+%% Waits for the first hello, or for why there is none. One that has ended has told its owner, who traps exits, as it does here.
 -spec await(pid()) -> ok | {error, portcullis:error()}.
 await(Connection) ->
     try gen_statem:call(Connection, await)
-    catch exit:{{shutdown, Error}, _} -> {error, Error}
+    catch
+        exit:{{shutdown, Error}, _} -> {error, Error};
+        exit:{noproc, _} ->
+            receive {'EXIT', Connection, {shutdown, Error}} -> {error, Error}
+            after 0 -> {error, {down, noproc}}
+            end
     end.
 
 -spec info(pid()) -> map().
@@ -72,7 +77,7 @@ callback_mode() ->
 init({Role, #{queue_limit := QueueLimit} = Config}) ->
     _ = process_flag(trap_exit, true),
     ok = logger:set_process_metadata(#{domain => [portcullis], role => Role}),
-    Data = #data{role = Role, config = Config, pending = portcullis_pending:new(QueueLimit)},
+    Data = #data{role = Role, config = Config, transport = transport(Config), pending = portcullis_pending:new(QueueLimit)},
     {ok, connecting, Data, [{next_event, internal, open}]}.
 
 -spec handle_event(gen_statem:event_type(), term(), state(), #data{}) ->
@@ -136,16 +141,28 @@ terminate(_, _, #data{pending = Pending} = Data) ->
 
 %% --- start, hello, end of the program -------------------------------------------------------------------------------
 
-open(#data{role = Role, config = Config, transport = Transport} = Data) ->
+%% @private Who carries the frames.
+-spec transport(portcullis_opts:config()) -> module().
+transport(#{transport := port}) -> portcullis_transport_port;
+transport(#{transport := {node, _}}) -> portcullis_transport_node;
+transport(#{transport := {socket, _}}) -> portcullis_transport_socket.
+
+open(#data{role = Role, config = #{transport := {node, Node}}} = Data) ->
+    open(Node, [Role], Data);
+open(#data{role = Role, config = #{transport := {socket, Folder}}} = Data) ->
+    open(Folder, [Role], Data);
+open(#data{role = Role, config = Config} = Data) ->
     case portcullis_program:find(Role, Config) of
         {ok, Program, Source} ->
-            case Transport:open(Program, portcullis_program:args(Role, Source, Config)) of
-                {ok, Handle} ->
-                    #{hello_timeout := Timeout} = Config,
-                    {keep_state, Data#data{handle = Handle, program = Program, source = Source}, [{state_timeout, Timeout, hello}]};
-                {error, Reason} -> lost({open, Program, Reason}, Data)
-            end;
+            Args = portcullis_program:args(Role, Source, Config),
+            open(Program, Args, Data#data{program = Program, source = Source});
         {error, Reason} -> lost(Reason, Data)
+    end.
+
+open(Program, Args, #data{config = #{hello_timeout := Timeout}, transport = Transport} = Data) ->
+    case Transport:open(Program, Args) of
+        {ok, Handle} -> {keep_state, Data#data{handle = Handle}, [{state_timeout, Timeout, hello}]};
+        {error, Reason} -> lost({open, Program, Reason}, Data)
     end.
 
 frame(_, Frame, #data{reply_max = ReplyMax} = Data) when byte_size(Frame) > ReplyMax ->
@@ -165,7 +182,8 @@ frame(State, Frame, #data{pending = Pending} = Data) ->
         {done, Id} when State =:= ready ->
             {keep_state, pump(Data#data{pending = portcullis_pending:done(Id, Frame, Pending)})};
         {control, {hello, Hello}} when State =:= connecting -> hello(Hello, Data);
-        {control, {refused, Refused}} -> lost({refused, Refused}, Data);
+        {control, {refused, Refused}} ->
+            lost({refused, portcullis_fix:named(Data#data.source, Data#data.program, Refused)}, Data);
         {control, {error, 0, Error}} when State =:= ready -> lost({protocol, Error}, Data);
         malformed -> lost({protocol, malformed_frame}, Data);
         _ -> lost({protocol, unexpected_frame}, Data)

@@ -1,7 +1,7 @@
 %% @doc What is wrong with an installation, and the one command that mends each of it.
 %%
 %% ```
-%% 1> portcullis_doctor:print().
+%% case portcullis_doctor:print() of ok -> ready; problems -> to_be_mended end.
 %% '''
 -module(portcullis_doctor).
 
@@ -15,8 +15,6 @@
 %% What it needs beside that, only under some policies; they are the program's to read.
 -define(MAY_NEED, #{proc => [{19, <<"cap_sys_ptrace">>}], net => [{12, <<"cap_net_admin">>}, {13, <<"cap_net_raw">>}]}).
 
-%% The longest frame that a port sends. Text that is taken for a length is far above it.
--define(FIRST_FRAME_MAX, 1048576).
 -define(DIGITS, 12).
 
 -type check() :: #{check := atom(), status := ok | warning | problem, message := binary(), fix => binary()}.
@@ -24,9 +22,9 @@
 
 -type report() :: {ok | problems, [check()]}.
 %% `problems': at least one check has status `problem': the program does not serve, or check `policy' says that it serves by
-%% another policy than the file has now.
+%% another policy than the file has now, or check `questions' that it ends at a question that its policy grants.
 
--type running() :: #{portcullis_opts:role() => binary()}.
+-type running() :: #{portcullis:role() => binary()}.
 %% The policies of the programs that run, as hello names them.
 
 %% @private
@@ -40,7 +38,7 @@ run(Options) ->
     end.
 
 %% @private For a server that runs: a program reads the policy when it starts, and may have another than the file by now.
--spec run(portcullis_opts:config(), {ok, #{portcullis_opts:role() => map()}} | {error, term()}) -> report().
+-spec run(portcullis_opts:config(), {ok, #{portcullis:role() => map()}} | {error, term()}) -> report().
 run(Config, {ok, Roles}) ->
     checked(Config, maps:from_list([{Role, Policy} || {Role, #{hello := #{policy := Policy}}} <- maps:to_list(Roles)]));
 run(Config, {error, _}) -> checked(Config, #{}).
@@ -65,27 +63,36 @@ print(ServerOrOptions) ->
 %% @doc A report as text, one line for each check and one for each fix.
 -spec format(report()) -> binary().
 format({Status, Checks}) ->
-    Last = case [Name || #{check := Name, status := problem} <- Checks, Name =/= policy] of
+    Last = case lists:usort([Name || #{check := Name, status := problem} <- Checks]) of
         _ when Status =:= ok -> "No problem found.\n";
-        [] -> "The program serves, but not by the policy of the file.\n";
+        [policy] -> "The program serves, but not by the policy of the file.\n";
+        [questions] -> "The program serves, but not every question.\n";
+        [policy, questions] -> "The program serves, but not every question, and not by the policy of the file.\n";
         _ -> "The program does not serve.\n"
     end,
     unicode:characters_to_binary([[line(Check) || Check <- Checks], Last]).
 
 line(#{check := Name, status := Status, message := Message} = Check) ->
     [io_lib:format("~-8ts ~-14ts ~ts~n", [Status, Name, Message]),
-     [io_lib:format("~-23ts to mend it: ~ts~n", ["", Fix]) || #{fix := Fix} <- [Check]]].
+     [to_mend(binary:split(Fix, <<"\n">>, [global])) || #{fix := Fix} <- [Check]]].
+
+to_mend([First | More]) ->
+    [io_lib:format("~-23ts to mend it: ~ts~n", ["", First]) | [io_lib:format("~-35ts~ts~n", ["", Line]) || Line <- More]].
 
 report(Checks) ->
     Problems = [Check || #{status := problem} = Check <- Checks],
     {case Problems of [] -> ok; _ -> problems end, Checks}.
 
+role(Role, #{transport := {_, _}} = Config, Running) ->
+    Outcome = portcullis_trial:in_a_process(fun() -> first_elsewhere(Role, Config) end),
+    Checks = [of_role(Role, Config, Check) || Check <- elsewhere(Outcome, Role, Config)],
+    lists:append([as_root(portcullis_host:status()), Checks, policy(Outcome, Running)]);
 role(Role, Config, Running) ->
     Status = portcullis_host:status(),
     case portcullis_program:find(Role, Config) of
         {error, {no_program, Tried}} -> [not_found(Tried, Config) | host(Role, Status, Config)];
         {ok, Program, Source} ->
-            Permission = may_execute(Program, Status),
+            Permission = [or_unset(Source, Check) || Check <- may_execute(Program, Status)],
             lists:append([[found(Program, Source, Config)], Permission, mount(Program, Config), host(Role, Status, Config),
                           started(Permission, Program, Source, Role, Config, Running)])
     end.
@@ -93,13 +100,41 @@ role(Role, Config, Running) ->
 %% A file that may not be executed is explained already; the trial would only say it again, and vaguely.
 started([#{status := problem}], _, _, _, _, _) -> [];
 started(_, Program, Source, Role, Config, Running) ->
-    Outcome = trial(Program, portcullis_program:args(Role, Source, Config), Config),
-    implied(privileged(Config), [of_role(Role, Config, Check) || Check <- outcome(Outcome, Program, Role)])
-        ++ policy(Outcome, Running).
+    Args = portcullis_program:args(Role, Source, Config),
+    #{hello_timeout := Timeout} = Config,
+    Outcome = portcullis_trial:in_a_process(fun() -> portcullis_trial:start(Program, Args, Timeout) end),
+    Checks = outcome(named(Outcome, Source, Program), Program, Role),
+    Asked = [Check || #{check := start, status := ok} <- Checks, Check <- questions(Role, Program, Args, Timeout)],
+    implied(privileged(Config), [of_role(Role, Config, Check) || Check <- Checks]) ++ Asked ++ policy(Outcome, Running).
+
+named({ok, {refused, Refused}}, Source, Program) -> {ok, {refused, portcullis_fix:named(Source, Program, Refused)}};
+named(Outcome, _, _) -> Outcome.
 
 of_role(Role, #{roles := [_, _]}, #{check := start, message := Message} = Check) ->
     Check#{message := text("role ~s: ~ts", [Role, Message])};
 of_role(_, _, Check) -> Check.
+
+%% What it lived through is one line, and each question that it did not another.
+questions(Role, Program, Args, Timeout) ->
+    case portcullis_trial:in_a_process(fun() -> portcullis_trial:ask(Role, Program, Args, Timeout) end) of
+        {failed, _} -> [];
+        Asked ->
+            Lived = [Words || {Words, lived} <- Asked],
+            [good(questions, text("role ~s answers: ~ts", [Role, lists:join(", ", Lived)])) || Lived =/= []]
+                ++ [problem(questions, text("role ~s ~ts when it was asked: ~ts", [Role, Message, Words]), Fix)
+                    || {Words, How} <- Asked, How =/= lived, {Message, Fix} <- [not_lived(How, Program)]]
+    end.
+
+not_lived({ended, {exit_status, 159}}, _) ->
+    {"was killed for a forbidden system call (SIGSYS)",
+     <<"sudo dmesg | grep type=1326 | tail -n 1   # syscall= is its number: report it; install a release that has it">>};
+not_lived({ended, {exit_status, Status}}, Program) when Status > 128 ->
+    {text("was killed by signal ~b", [Status - 128]), text("sudo dmesg | tail   # then: sudo ~ts doctor", [Program])};
+not_lived({ended, {exit_status, Status}}, Program) -> {text("ended with status ~b", [Status]), text("sudo ~ts doctor", [Program])};
+%% Before it had read all of the question, so that nothing says how.
+not_lived({ended, _}, Program) -> {"ended", text("sudo dmesg | tail   # then: sudo ~ts doctor", [Program])};
+not_lived({silent, Timeout}, _) ->
+    {text("said nothing for ~b ms", [Timeout]), <<"raise hello_timeout on a slow host; sudo dmesg | tail">>}.
 
 %% What a program without capabilities lacks is what was asked for.
 implied(true, Checks) -> Checks;
@@ -112,14 +147,17 @@ not_found([{_, _, other_role}] = Tried, _) ->
     problem(program, Message, Fix);
 not_found(Tried, #{roles := Roles} = Config) ->
     Looked = text("no program: ~ts", [lists:join("; ", [[File, ": ", why(Why)] || {File, _, Why} <- Tried])]),
-    case [File || {File, _, eacces} <- Tried] of
+    case [{File, Source} || {File, Source, eacces} <- Tried] of
         [] ->
             %% One command for all that is missing.
             Missing = [Role || Role <- Roles, {error, _} <- [portcullis_program:find(Role, Config)]],
-            problem(program, Looked, portcullis_fix:install(Missing));
-        [File | _] ->
+            Named = [<<"; PORTCULLIS_BIN names it: correct that, or unset it and start the BEAM again">>
+                     || [{_, environment, _}] <- [Tried]],
+            problem(program, text("~ts~ts", [Looked, Named]), portcullis_fix:missing(Tried, Missing));
+        [{File, Source} | _] ->
             {Message, Fix} = portcullis_fix:forbidden(File),
-            problem(program, text("~ts: ~ts", [Looked, Message]), Fix)
+            problem(program, text("~ts: ~ts~ts", [Looked, Message, portcullis_fix:or_else(Source)]),
+                    portcullis_fix:named_fix(Source, Fix))
     end.
 
 why(Why) ->
@@ -135,11 +173,20 @@ found(Program, Source, Config) ->
 may_execute(_, #{uid := 0}) -> [];
 may_execute(Program, #{uid := Uid, groups := Groups}) ->
     {ok, #file_info{mode = Mode, uid = Owner, gid = Gid}} = file:read_file_info(Program, [raw]),
-    Bit = if Uid =:= Owner -> 8#100; true -> case lists:member(Gid, Groups) of true -> 8#010; false -> 8#001 end end,
+    {Bit, As} = case {Uid =:= Owner, lists:member(Gid, Groups)} of
+        {true, _} -> {8#100, "its owner"};
+        {false, true} -> {8#010, ["a member of group ", portcullis_host:group_name(Gid)]};
+        {false, false} -> {8#001, "anybody"}
+    end,
     case Mode band Bit of
         0 -> [forbidden(Program, Mode band 8#7777, Owner, Gid, Uid)];
-        _ -> [good(permission, text("mode ~4.8.0b, group ~ts", [Mode band 8#7777, portcullis_host:group_name(Gid)]))]
+        %% What its mode must be beside that, the program says.
+        _ -> [good(permission, text("user ~ts may execute it as ~ts", [portcullis_host:user_name(Uid), As]))]
     end.
+
+or_unset(Source, #{status := problem, message := Message, fix := Fix} = Check) ->
+    Check#{message := <<Message/binary, (portcullis_fix:or_else(Source))/binary>>, fix := portcullis_fix:named_fix(Source, Fix)};
+or_unset(_, Check) -> Check.
 
 forbidden(Program, Mode, Owner, Gid, Uid) ->
     User = portcullis_host:user_name(Uid),
@@ -174,7 +221,8 @@ as_root(#{uid := Uid}) ->
 
 no_new_privs(#{no_new_privs := true}) ->
     [problem(no_new_privs, <<"this BEAM runs with no_new_privs: file capabilities have no effect below it">>,
-             <<"systemctl edit UNIT   # NoNewPrivileges=no, and without the settings that imply it (systemd.exec(5))">>)];
+             <<"systemctl edit UNIT   # NoNewPrivileges=no, and without the settings that imply it (systemd.exec(5)); or leave it on, and "
+               "let systemd start the program: {transport, {socket, \"/run/portcullis\"}} (docs/host.md)">>)];
 no_new_privs(_) ->
     [good(no_new_privs, <<"not set">>)].
 
@@ -210,43 +258,35 @@ privileged(#{unprivileged := Unprivileged, args := Args}) ->
 
 %% --- a trial start --------------------------------------------------------------------------------------------------
 
-%% In a process of its own: what the program says must not stay in the caller's mailbox.
-trial(Program, Args, #{hello_timeout := Timeout}) ->
-    Caller = self(),
-    Tag = make_ref(),
-    {Pid, Monitor} = spawn_monitor(fun() -> Caller ! {Tag, attempt(Program, Args, Timeout)} end),
-    receive
-        {Tag, Outcome} ->
-            true = erlang:demonitor(Monitor, [flush]),
-            Outcome;
-        {'DOWN', Monitor, process, Pid, Reason} -> {failed, Reason}
-    end.
+%% The first frame of a program that somebody else starts: a service manager, or a node.
+first_elsewhere(Role, #{transport := {_, Where}, hello_timeout := Timeout} = Config) ->
+    _ = process_flag(trap_exit, true),
+    Transport = portcullis_conn:transport(Config),
+    {ok, Handle} = Transport:open(Where, [Role]),
+    Said = said(Transport, Handle, Timeout, erlang:monotonic_time(millisecond) + Timeout),
+    ok = Transport:close(Handle),
+    Said.
 
-%% Without `{packet, 4}', and with what it says to a terminal: a loader that misses a library says so in plain text, of
-%% which a port that expects frames sees nothing.
-attempt(Program, Args, Timeout) ->
-    Settings = [{args, Args}, stream, binary, exit_status, use_stdio, stderr_to_stdout],
-    try open_port({spawn_executable, Program}, Settings) of
-        Port ->
-            Outcome = first(Port, <<>>, erlang:monotonic_time(millisecond) + Timeout),
-            case Outcome of
-                %% It may not read either, and would stay.
-                silent -> ok = portcullis_transport_port:kill(Port), {silent, Timeout};
-                _ -> ok = portcullis_transport_port:close(Port), Outcome
+said(Transport, Handle, Timeout, Deadline) ->
+    receive
+        Message ->
+            case Transport:message(Message, Handle) of
+                {frame, Frame} -> portcullis_codec:decode(Frame);
+                {closed, Reason} -> {down, Reason};
+                ignore -> said(Transport, Handle, Timeout, Deadline)
             end
-    catch error:Reason -> {failed, Reason}
+    after max(0, Deadline - erlang:monotonic_time(millisecond)) -> {silent, Timeout}
     end.
 
-first(_, <<Size:32, Frame:Size/binary, _/binary>>, _) -> portcullis_codec:decode(Frame);
-first(_, <<Size:32, _/binary>> = Text, _) when Size > ?FIRST_FRAME_MAX -> {text, Text};
-%% One deadline for all of it: a program can go on for ever, byte by byte.
-first(Port, Sofar, Deadline) ->
-    receive
-        {Port, {data, Data}} -> first(Port, <<Sofar/binary, Data/binary>>, Deadline);
-        {Port, {exit_status, Status}} when Sofar =:= <<>> -> {exit_status, Status};
-        {Port, {exit_status, _}} -> {text, Sofar}
-    after max(0, Deadline - erlang:monotonic_time(millisecond)) -> silent
-    end.
+elsewhere({down, Reason}, Role, #{transport := Transport}) ->
+    [problem(start, portcullis_error:format({down, Reason}), look(Transport, Role))];
+elsewhere({silent, Timeout}, Role, #{transport := Transport}) ->
+    [problem(start, text("no hello within ~p ms", [Timeout]), look(Transport, Role))];
+elsewhere(Outcome, Role, _) ->
+    outcome(Outcome, undefined, Role).
+
+look({socket, _}, Role) -> text("systemctl status portcullis-~s.socket; journalctl -u 'portcullis-~s@*'", [Role, Role]);
+look({node, Node}, _) -> text("net_adm:ping('~ts'); on its host: portcullis dist check --config FILE", [Node]).
 
 outcome({ok, {hello, #{protocol := {Min, Max}} = Hello}}, _, Role) when Min =< 1, Max >= 1 ->
     Missing = maps:get(missing, Hello, []),
@@ -289,7 +329,7 @@ ended(Status, _, _) when Status =:= 126; Status =:= 127 ->
     {text("it could not be loaded (status ~p): a library of another version", [Status]),
      portcullis_fix:build()};
 ended(137, _, _) -> {<<"it was killed (SIGKILL)">>, <<"journalctl -k | grep -i oom">>};
-ended(159, _, _) -> {<<"it was killed for a forbidden system call">>, <<"sudo ausearch -m SECCOMP">>};
+ended(159, _, _) -> {<<"it was killed for a forbidden system call">>, <<"sudo dmesg | grep type=1326">>};
 ended(Status, Program, _) ->
     {text("it ended with status ~p and without a word", [Status]), text("sudo ~ts doctor", [Program])}.
 

@@ -5,10 +5,16 @@
 
 -define(DOCTOR, "portcullis_doctor:print() says more.").
 -define(CONDITIONS, "a value, a list of values, {min, N}, {max, N}, {range, Min, Max} or {prefix, Binary}").
--define(KEYS, [address, cell_max, check, columns, commands, comment, confirm, generation, items, length, limit, max_bytes, name,
-               offset, path, pid, ref, role, size, text, timeout, topic, value, what, where]).
+-define(KEYS, [address, cell_max, check, columns, commands, comment, confirm, events, every, generation, interval, items, length,
+               limit, max_bytes, measure, name, offset, path, pid, ref, resource, role, share, size, table, text, threads, threshold,
+               timeout, topic, value, what, where]).
+%% What `subscribe' knows, and the tables of two samples.
+-define(TOPICS, [audit, nft, query, processes, exit, pressure, interfaces, addresses, routes, neighbours]).
+-define(RATES, [process_rates, cpu_rates, disk_rates, interface_rates]).
 %% As many names as a sentence can list.
 -define(FEW, 30).
+%% Milliseconds between two samples at most.
+-define(INTERVAL_MAX, 60000).
 
 %% For who asked something.
 -spec format(portcullis:error() | portcullis_opts:error() | term()) -> binary().
@@ -54,14 +60,16 @@ text({failed_to_start_child, _, Error}) -> text(Error);
 text({already_started, Pid}) -> io_lib:format("A server of that name runs already: ~p.", [Pid]);
 text(timeout) -> "The deadline passed; ask for less, or give a longer one: #{timeout => Milliseconds}.";
 text(overloaded) ->
-    ["Too much is under way: requests, or 16 open files or subscriptions; wait for some answers and close what is not "
+    ["Too much is under way: requests, or 16 open files or subscriptions (8 of topic exit); wait for some answers and close what is not "
      "used, or raise max_in_flight and queue_limit of the server."];
 text(cancelled) -> "The request was cancelled.";
 text(esrch) -> "There is no such process, or its pid belongs to another one by now.";
 text(stale) ->
     "What the request was made for is gone: a file was closed when its program ended, so open it again; the firewall is of "
     "another generation by now, so list it again; a change was confirmed or taken back already, or its program has ended.";
-text(busy) -> "Others changed the firewall each time before the change was made; try again.";
+text(busy) ->
+    "Something else was in the way: others changed the firewall each time before the change was made, or the kernel was still giving a list "
+    "to who does not take it; try again.";
 text({nft, 0, _, What}) -> ["The kernel refused it: ", sentence(What)];
 text({nft, Index, _, What}) -> io_lib:format("The kernel refused command ~b, ~ts", [Index, sentence(What)]);
 text({refused, #{message := Message, fix := Fix}}) ->
@@ -84,25 +92,52 @@ text({posix, Errno, <<"an ICMP error came back">>}) ->
     io_lib:format("No reply, but an error came back: ~ts.", [posix(Errno)]);
 text({posix, Errno, What}) -> io_lib:format("The kernel refused ~ts: ~ts.", [What, posix(Errno)]);
 text({bad_request, Path, Why}) ->
-    io_lib:format("The request is wrong~ts: ~ts.", [at(Path), wrong(Path, Why)]);
+    ["The request is wrong", at(Path), ": ", sentence(wrong(Path, Why))];
 text({unknown_outcome, undefined}) -> "Whether the change was made is not known; look before you repeat it.";
 text({unknown_outcome, Id}) -> io_lib:format("Whether change ~0tp was made is not known; look before you repeat it.", [Id]);
+%% Of `portcullis_dist': who denied it says why.
+text({Why, <<Text/binary>>}) when Why =:= bad_request; Why =:= not_permitted; Why =:= unknown_node; Why =:= loosens;
+                                 Why =:= no_such_subject; Why =:= too_many; Why =:= no_handler; Why =:= no_protected_node;
+                                 Why =:= overloaded ->
+    io_lib:format("The node did not do it (~ts): ~ts", [Why, sentence(Text)]);
 text({bad_option, _, _} = Error) -> portcullis_opts:format_error(Error);
 text(Other) -> io_lib:format("~0tp", [Other]).
 
 %% The hint ends in the line to add, behind its section: both are shown as they belong into the file.
 denied(Rule, Hint) ->
-    Shape = "^(\\S+) does not grant it; under (\\[\\w+\\]) this would: (.+)$",
+    Shape = "^(.+?); (?:in it, )?under (\\[\\w+\\]) this would: (.+)$",
     case re:run(Hint, Shape, [dotall, {capture, [1, 2, 3], binary}]) of
-        {match, [File, Section, Line]} ->
-            ["The policy does not grant ", Rule, ". In ", File, ", under ", Section, ", this line would:",
-             portcullis_fix:block(<<Section/binary, "\n", Line/binary>>), "To check the file, before the "
-             "application is restarted:", portcullis_fix:block(portcullis_fix:policy_check()),
-             "If the line is there already, restart the application: a port reads the file when it starts."];
-        nomatch -> io_lib:format("The policy does not grant ~ts: ~ts", [Rule, sentence(Hint)])
+        {match, [Why, Section, Line]} ->
+            case where(Why) of
+                none -> not_granted(Rule, Hint);
+                Where ->
+                    ["The policy does not grant ", Rule, Where, ", under ", Section, ", this line would; in a "
+                     "list that stands there already, what is between its brackets:",
+                     portcullis_fix:block(<<Section/binary, "\n", Line/binary>>), "To check the file, before the "
+                     "application is restarted:", portcullis_fix:block(portcullis_fix:policy_check()),
+                     "If the line is there already, restart the application: a port reads the file when it starts."]
+            end;
+        nomatch -> not_granted(Rule, Hint)
+    end.
+
+not_granted(Rule, Hint) -> io_lib:format("The policy does not grant ~ts: ~ts", [Rule, sentence(Hint)]).
+
+%% Which file is to be changed, and what is to be known of it: that it is not there, or that the line is not all.
+where(Why) ->
+    Of = fun(Shape) -> re:run(Why, Shape, [dotall, {capture, [1, 2], binary}]) end,
+    case {Of("^(\\S+) does not grant (.+)$"), Of("^(there is no (\\S+), [^(]*)")} of
+        {{match, [File, <<"it">>]}, _} -> [". In ", File];
+        {{match, [File, What]}, _} -> [": ", What, ". In ", File];
+        {_, {match, [Missing, File]}} ->
+            [": ", string:trim(Missing), ". To put the example there, in which comments say what each line does:",
+             portcullis_fix:block(portcullis_fix:policy(File)), "In it"];
+        _ -> none
     end.
 
 unsupported([What, Instead]) -> io_lib:format("There is no ~ts here: ~ts.", [plain(What), plain(Instead)]);
+unsupported([<<"topic ", Topic/binary>>]) ->
+    io_lib:format("There is no topic ~ts; there are ~ts. A table is watched by the topic query: "
+                  "portcullis:subscribe(query, #{table => listening, every => 1000}).", [plain(Topic), listed(?TOPICS)]);
 unsupported([What]) -> io_lib:format("This program does not have ~ts; update it, or ask for less.", [plain(What)]).
 
 down({no_program, [{_, _, other_role}]} = Reason) ->
@@ -118,9 +153,27 @@ down({no_program, Tried} = Reason) ->
     end;
 down({open, Program, Why}) ->
     io_lib:format("The program ~ts could not be started: ~ts. ~s", [Program, posix(Why), ?DOCTOR]);
+down({node, Node, {start, Why}}) ->
+    io_lib:format("Node ~ts cannot start the program: ~ts. It is named under [programs] in the file of that node.",
+                  [Node, plain(Why)]);
+down({node, Node, {overloaded, Why}}) -> io_lib:format("Node ~ts has no room: ~ts.", [Node, plain(Why)]);
+down({node, Node, denied}) ->
+    io_lib:format("Node ~ts does not let this node open sessions; on its host: portcullis dist test-filter --config FILE "
+                  "--node ~ts --direction in --message reg_send portcullis", [Node, node()]);
+down({node, Node, closed}) -> io_lib:format("The program behind node ~ts has ended.", [Node]);
+down({node, Node, _}) ->
+    io_lib:format("Node ~ts cannot be reached. Here: erlang:get_cookie() must be its cookie, and net_adm:ping('~ts') pong; on "
+                  "its host: portcullis node must run, and allow ~ts.", [Node, Node, node()]);
+down({socket, Path, closed}) ->
+    io_lib:format("The program behind ~ts has ended; its unit's log says why: journalctl -u 'portcullis-*'", [Path]);
+down({socket, Path, eacces}) ->
+    io_lib:format("This user may not connect to ~ts: ls -l ~ts; usermod -aG portcullis USER, then restart the BEAM.", [Path, Path]);
+down({socket, Path, Why}) when Why =:= enoent; Why =:= econnrefused ->
+    io_lib:format("Nobody listens at ~ts: sudo systemctl enable --now ~ts", [Path, unit(Path)]);
+down({socket, Path, Why}) -> io_lib:format("The socket ~ts: ~ts.", [Path, posix(Why)]);
 down({exit_status, 137}) -> "The program was killed (SIGKILL).";
 down({exit_status, 159}) ->
-    "The program was killed for a forbidden system call (SIGSYS); look for its audit record: ausearch -m SECCOMP.";
+    "The program was killed for a forbidden system call (SIGSYS); the kernel's log has its number: sudo dmesg | grep type=1326";
 down({exit_status, Status}) ->
     io_lib:format("The program ended with status ~p (was it killed?).", [Status]);
 down(hello_timeout) ->
@@ -144,11 +197,13 @@ cannot_start({down, {no_program, [{File, _, other_role}]}}) ->
      text("name the folder that has both: ~ts", [filename:dirname(File)])};
 cannot_start({down, {no_program, [{First, _, _} | _] = Tried}}) ->
     Looked = lists:join(", ", [[File, ": ", posix(Why)] || {File, _, Why} <- Tried]),
-    case [File || {File, _, eacces} <- Tried] of
-        [] -> {ok, text("~ts (~ts)", [absent(Tried), Looked]), portcullis_fix:install([portcullis_fix:role_of(First)])};
-        [File | _] ->
+    case [{File, Source} || {File, Source, eacces} <- Tried] of
+        [] ->
+            {ok, text("~ts (~ts)", [absent(Tried), Looked]), portcullis_fix:missing(Tried, [portcullis_fix:role_of(First)])};
+        [{File, Source} | _] ->
             {Message, Fix} = portcullis_fix:forbidden(File),
-            {ok, text("The program cannot be started (~ts): ~ts", [Looked, Message]), Fix}
+            {ok, text("The program cannot be started (~ts): ~ts~ts", [Looked, Message, portcullis_fix:or_else(Source)]),
+             portcullis_fix:named_fix(Source, Fix)}
     end;
 cannot_start({down, {open, Program, Why}}) ->
     {ok, text("The program ~ts could not be started: ~ts", [Program, posix(Why)]), <<"portcullis_doctor:print()">>};
@@ -164,10 +219,24 @@ absent(_) -> "There is no program to start".
 wrong([columns], {expected, list}) -> "it should be a list of columns, such as [pid, comm]";
 wrong([Top, _ | _], unknown_key) when Top =:= commands; Top =:= what; Top =:= text ->
     "there is no such key here; see libnftables-json(5)";
-wrong(Path, unknown_key) when Path =/= [] -> ["there is no such key", meant(lists:last(Path), ?KEYS)];
+wrong(Path, unknown_key) when Path =/= [] ->
+    case lists:member(name(lists:last(Path)), [atom_to_binary(Key) || Key <- ?KEYS]) of
+        true -> "this request does not take it";
+        false -> ["there is no such key", meant(lists:last(Path), ?KEYS)]
+    end;
 wrong([Columns, N], {expected, atom}) when is_integer(N), (Columns =:= columns orelse Columns =:= items) ->
     "it should be the name of a column, such as comm";
-wrong([where, state | _], {expected, _}) -> why({expected, state});
+wrong([where], {expected, map}) -> "it should be a map from columns to conditions, such as #{pid => 1}";
+wrong([pid | _], tag) -> why({expected, pid});
+wrong([table], {unknown_name, Name}) ->
+    case portcullis_opts:nearest(Name, portcullis_atoms:table_names()) of
+        {ok, Near} -> io_lib:format("there is no table ~ts; did you mean ~ts?", [name(Name), Near]);
+        none -> io_lib:format("there is no table ~ts; there are ~ts", [name(Name), listed(portcullis_atoms:table_names())])
+    end;
+wrong([], {expected, atom}) -> "the name of a table, topic or operation should be an atom, such as listening";
+wrong([interval], {range, Min, Max}) when Max < ?INTERVAL_MAX ->
+    io_lib:format("it must be between ~b and ~b, as it must end before the deadline; for more, give a longer one: "
+                  "#{timeout => Milliseconds}", [Min, Max]);
 wrong([where, Column | _], {expected, condition}) when is_atom(Column) -> ["it should be ", ?CONDITIONS];
 wrong([text, Line, Column], {expected, json}) when is_integer(Column) ->
     io_lib:format("line ~b is no JSON at character ~b", [Line, Column]);
@@ -176,7 +245,7 @@ wrong(_, Why) -> why(Why).
 %% What was meant: the nearest name there is, or all of them where they are few.
 meant(Name, Known) ->
     case {portcullis_opts:nearest(Name, Known), length(Known) =< ?FEW} of
-        {{ok, Near}, _} -> io_lib:format("; did you mean ~ts", [Near]);
+        {{ok, Near}, _} -> io_lib:format("; did you mean ~ts?", [Near]);
         {none, true} -> ["; there are ", listed(Known)];
         {none, false} -> "; see docs/protocol.md"
     end.
@@ -195,23 +264,35 @@ why(duplicate) -> "it stands twice";
 why(empty) -> "it is empty";
 why(in_flight) -> "its id belongs to a request that is running";
 why({expected, binary}) -> "it should be a binary such as <<\"beam.smp\">>";
-why({expected, state}) -> ["it should be one of ", listed(portcullis_atoms:states())];
-why({expected, pid}) -> "it should be a process id or {Pid, StartTime}";
+why({expected, pid}) -> "it should be the id of a process of the system, a number, or {Pid, StartTime}";
 why({expected, condition}) -> ["it should be ", ?CONDITIONS];
 why({expected, path}) -> "it should be an absolute path without . and .., such as \"/var/log/syslog\"";
-why({expected, address}) -> "it should be the address of one host, such as {127,0,0,1} (see inet:parse_address/1)";
+why({expected, address}) -> "it should be an address such as {127,0,0,1} (see inet:parse_address/1); a network has no bits behind its prefix: {{10,0,0,0},8}";
 why({expected, parameter}) ->
     "it should be a parameter below net., such as \"net.ipv4.ip_forward\"; a dot in the name of an interface is written /";
 why({expected, value}) -> "it should be a number, or one line of printable ASCII";
 why({expected, role}) -> "it should be proc or net";
+%% Not a type but what there can be, in words.
+why({expected, What}) when is_binary(What) -> ["it should be ", plain(What)];
 why({expected, What}) -> io_lib:format("it should be of type ~ts", [printable(What)]);
 why({range, Min, Max}) -> io_lib:format("it must be between ~p and ~p", [Min, Max]);
 why({too_many, Max}) -> io_lib:format("at most ~p elements are allowed", [Max]);
-why({unknown_column, Name}) -> ["there is no column ", printable(Name), meant(Name, portcullis_atoms:columns())];
+%% The error does not say of which table: what is near may be a column of another.
+why({unknown_column, Name}) ->
+    Near = case portcullis_opts:nearest(Name, portcullis_atoms:columns()) of
+        {ok, Meant} ->
+            case atom_to_binary(Meant) =:= name(Name) of
+                true -> ";";
+                false -> ["; did you mean ", atom_to_list(Meant), "?"]
+            end;
+        none -> ";"
+    end,
+    ["there is no column ", name(Name), " in this table", Near, " portcullis:tables() has the columns of each"];
 why({not_comparable, Column}) -> io_lib:format("column ~ts holds lists or maps and cannot be compared", [Column]);
 why({frame_too_long, Max}) -> io_lib:format("it is longer than ~p bytes", [Max]);
 why({unknown_name, Name}) -> ["nothing has the name ", printable(Name)];
 why(listed_only) -> "it stands in listings only: what this program does not know can be deleted and moved, not written";
+why(not_sampled) -> ["the table tells of one moment; those of two samples take it: ", listed(?RATES)];
 why({unsupported, What}) -> ["this program does not have ", printable(What)];
 why({length, Min, Max}) -> io_lib:format("it must have ~b to ~b bytes", [Min, Max]);
 why({excludes, Other}) -> ["it excludes ", printable(Other), ", which is there too"];
@@ -226,7 +307,19 @@ why(Other) -> io_lib:format("~0tp", [Other]).
 printable(Text) when is_atom(Text) -> io_lib:format("~tw", [Text]);
 printable(Text) -> io_lib:format("~0tp", [Text]).
 
+%% As it was written where it was an atom, if it is a word; it comes back as a binary.
+name(Name) when is_atom(Name) -> atom_to_binary(Name);
+name(Name) when is_binary(Name) ->
+    case re:run(Name, "^\\w+$", [{capture, none}]) of
+        match -> Name;
+        nomatch -> iolist_to_binary(printable(Name))
+    end;
+name(Other) -> iolist_to_binary(printable(Other)).
+
 %% The name of an operation is whatever the caller wrote.
+%% The unit that listens there (priv/systemd).
+unit(Path) -> ["portcullis-", filename:basename(Path, ".sock"), ".socket"].
+
 plain(Text) ->
     case io_lib:printable_unicode_list(unicode:characters_to_list(Text)) of
         true -> Text;

@@ -23,15 +23,8 @@
 open(Server, Path, Options) ->
     case bytes(Path) of
         {ok, Bytes} ->
-            Owner = self(),
             Args = portcullis_opts:with(path, Bytes, Options),
-            {Keeper, Monitor} = spawn_monitor(fun() -> keeper(Owner, Server, Args) end),
-            receive
-                {Keeper, Answer} ->
-                    true = erlang:demonitor(Monitor, [flush]),
-                    Answer;
-                {'DOWN', Monitor, process, Keeper, Reason} -> {error, {down, Reason}}
-            end;
+            portcullis_request:by_keeper(fun(Owner) -> keeper(Owner, Server, Args) end);
         error -> {error, {bad_request, [path], {expected, path}}}
     end.
 
@@ -84,9 +77,8 @@ close(#file{server = Server, instance = Instance, handle = Handle, keeper = Keep
 
 -spec read_whole(portcullis:server(), file:filename_all(), options()) -> {ok, binary()} | {error, portcullis:error()}.
 read_whole(Server, Path, Options) ->
-    case portcullis_opts:call(Options) of
-        {ok, Timeout, Args} ->
-            Each = maps:from_list([{timeout, Timeout} || Timeout =/= default]),
+    case portcullis_opts:calls(Options) of
+        {ok, Each, Args} ->
             case maps:get(max_bytes, Args, ?WHOLE_MAX) of
                 Max when is_integer(Max), Max >= 0 ->
                     whole(open(Server, Path, maps:merge(maps:remove(max_bytes, Args), Each)), Max, Each);

@@ -2,8 +2,8 @@
 %% not in their folder.
 -module(portcullis_fix).
 
--export([install/1, install_command/2, role_of/1, build/0, policy/1, policy_check/0, join/4, forbidden/1, absolute/1,
-         absolute/2, block/1]).
+-export([install/1, install_command/2, mix_command/2, built_first/2, missing/2, named/3, named_fix/2, or_else/1, role_of/1, build/0, policy/1,
+         policy_check/0, join/4, forbidden/1, absolute/1, absolute/2, block/1]).
 
 -include_lib("kernel/include/file.hrl").
 
@@ -11,25 +11,84 @@
 -define(GREAT_GROUPS, [<<"root">>, <<"sudo">>, <<"wheel">>, <<"adm">>, <<"shadow">>, <<"docker">>, <<"disk">>, <<"lxd">>]).
 -define(STATIC_GIDS, 100).
 
+%% What a program is refused for that is of its file and its place alone.
+-define(OF_THE_FILE, [file_mode, file_owner, file_links, file_acl, directory_writable]).
+
+%% In a Mix project the task does the same, and finds the sources and the group by itself.
 -spec install([portcullis_opts:role(), ...]) -> binary().
 install(Roles) ->
-    {ok, Config} = portcullis_opts:server([]),
-    Installed = [File || Role <- [proc, net], {File, installed, ok} <- portcullis_program:candidates(Role, Config)],
-    Command = install_command(Roles, [Gid || File <- Installed,
-                                             {ok, #file_info{gid = Gid}} <- [file:read_file_info(File, [raw])]]),
-    case sources() of
-        none -> <<Command/binary, "   # from the source of portcullis">>;
-        Folder -> absolute(Command, Folder)
+    Gids = [Gid || Role <- [proc, net], {File, _, ok} <- portcullis_program:installed(Role),
+                   {ok, #file_info{gid = Gid}} <- [file:read_file_info(File, [raw])]],
+    case {has_mix_task(), sources()} of
+        {true, _} -> mix_command(Roles, Gids);
+        {false, none} -> <<(install_command(Roles, Gids))/binary, "   # from the source of portcullis">>;
+        {false, Folder} -> absolute(built_first(install_command(Roles, Gids), Folder), Folder)
     end.
 
-%% Only the administrator knows the group, which is what decides who may start the program; once one is installed, its
-%% group says it. The installer looks at the file of the same role alone.
--spec install_command([portcullis_opts:role(), ...], [non_neg_integer()]) -> binary().
+%% What was looked for in vain. Whatever the environment names, nothing else is looked for.
+-spec missing([portcullis_program:tried()], [portcullis_opts:role(), ...]) -> binary().
+missing([{_, environment, _}], Roles) ->
+    Installed = [Role || Role <- Roles, {_, _, ok} <- portcullis_program:installed(Role)],
+    case Roles -- Installed of
+        [] -> <<"unset PORTCULLIS_BIN">>;
+        Absent -> named_fix(environment, install(Absent))
+    end;
+missing(_, Roles) ->
+    install(Roles).
+
+%% Once a program is installed, its group says who may start it. The installer makes the one that all pages name. It looks at the
+%% file of the same role alone.
+-spec install_command([portcullis_opts:role()], [non_neg_integer()]) -> binary().
 install_command(Roles, Gids) ->
-    Known = [Name || Gid <- Gids, Name <- [portcullis_host:group_name(Gid)], not is_great(Gid, Name)],
-    Group = hd(Known ++ [<<"YOURGROUP">>]),
-    text("sudo sh scripts/install.sh --group ~ts~ts",
-         [Group, [[" --role ", lists:join(",", [atom_to_list(Role) || Role <- Roles])] || Roles =/= [proc]]]).
+    Group = hd(known_groups(Gids) ++ [<<"portcullis">>]),
+    text("sudo sh scripts/install.sh --group ~ts~ts", [Group, of_roles(Roles)]).
+
+-spec mix_command([portcullis_opts:role()], [non_neg_integer()]) -> binary().
+mix_command(Roles, Gids) ->
+    Group = [[" --group ", Name] || Name <- lists:sublist(known_groups(Gids), 1)],
+    text("mix portcullis.install~ts~ts", [Group, of_roles(Roles)]).
+
+known_groups(Gids) ->
+    [Name || Gid <- Gids, Name <- [portcullis_host:group_name(Gid)], not is_great(Gid, Name)].
+
+of_roles(Roles) ->
+    [[" --role ", lists:join(",", [atom_to_list(Role) || Role <- Roles])] || Roles =/= [proc]].
+
+%% Mix is loaded where somebody works on a project, and never in a release.
+has_mix_task() ->
+    code:is_loaded('Elixir.Mix.Project') =/= false
+        andalso code:which('Elixir.Mix.Tasks.Portcullis.Install') =/= non_existing.
+
+%% Where nothing is built yet, there is nothing to install.
+-spec built_first(binary(), file:filename_all()) -> binary().
+built_first(Command, Folder) ->
+    case filelib:is_regular(filename:join([Folder, "priv", "portcullis"])) of
+        true -> Command;
+        false -> <<"sh scripts/build-port.sh && ", Command/binary>>
+    end.
+
+%% A program that is named takes the place of whatever is installed: to install one changes nothing while it is. So both ways are
+%% said, of what is wrong with that very file.
+-spec named(portcullis_program:source() | undefined, file:filename_all() | undefined, map()) -> map().
+named(Source, File, #{reason := Reason, message := Message, fix := Fix} = Refused) ->
+    case lists:member(Reason, ?OF_THE_FILE) orelse (Reason =:= capability_missing andalso is_about(File, Fix)) of
+        true -> Refused#{message := <<Message/binary, (or_else(Source))/binary>>, fix := named_fix(Source, Fix)};
+        false -> Refused
+    end;
+named(_, _, Refused) -> Refused.
+
+-spec or_else(portcullis_program:source() | undefined) -> binary().
+or_else(environment) ->
+    <<"; PORTCULLIS_BIN names this file: unset it and start the BEAM again, so that the installed program is taken, or mend the file">>;
+or_else(path) -> <<"; option path names this file: leave it out, so that the installed program is taken, or mend the file">>;
+or_else(_) -> <<>>.
+
+-spec named_fix(portcullis_program:source() | undefined, binary()) -> binary().
+named_fix(environment, Fix) -> <<"unset PORTCULLIS_BIN\n", Fix/binary>>;
+named_fix(_, Fix) -> Fix.
+
+is_about(File, Fix) when is_list(File); is_binary(File) -> binary:match(Fix, unicode:characters_to_binary(File)) =/= nomatch;
+is_about(_, _) -> false.
 
 %% Whose program a file is, by its name. In doubt it is what the installer would make without a word.
 -spec role_of(file:filename_all()) -> portcullis_opts:role().
@@ -46,14 +105,14 @@ build() ->
         Folder -> absolute(<<"sh scripts/build-port.sh">>, Folder)
     end.
 
-%% The commented example, as the policy.
+%% The commented example, as the policy: of the sources, or of a release, which has it too.
 -spec policy(file:filename_all()) -> binary().
 policy(File) ->
-    case sources() of
-        none -> text("sudo install -D -m 0644 priv/policy.toml ~ts   # from the source of portcullis", [File]);
-        Folder ->
-            Example = quoted(unicode:characters_to_binary(filename:join([Folder, "priv", "policy.toml"]))),
-            text("sudo install -D -m 0644 ~ts ~ts", [Example, File])
+    Folders = [filename:join(Folder, "priv") || Folder <- [sources()], Folder =/= none]
+        ++ [Folder || Folder <- [code:priv_dir(portcullis)], Folder =/= {error, bad_name}],
+    case [Example || Folder <- Folders, Example <- [filename:join(Folder, "policy.toml")], filelib:is_regular(Example)] of
+        [] -> text("sudo install -D -m 0644 priv/policy.toml ~ts   # from the source of portcullis", [File]);
+        [Example | _] -> text("sudo install -D -m 0644 ~ts ~ts", [quoted(unicode:characters_to_binary(Example)), File])
     end.
 
 %% Either program reads the whole policy.

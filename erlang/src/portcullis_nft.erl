@@ -21,6 +21,9 @@
 -export([counter/0, counter/1, limit/2, limit/3, quota/1, quota/2, log/0, log/1, notrack/0, mangle/2]).
 -export([snat/1, snat/2, dnat/1, dnat/2, masquerade/0, masquerade/1, redirect/0, redirect/1]).
 
+%% In nearly every line.
+-import(portcullis_nft_term, [object/5, options/1, identity/1, type/1, mapping/2, nat/1, elements/1, value/1, word/1]).
+
 %% What these functions make is more than callers shall know of it.
 -dialyzer(no_underspecs).
 
@@ -139,6 +142,9 @@ element(Family, Table, Set, Elements, Options) ->
         _ -> [with(Element, Options) || Element <- Elements]
     end,
     object(element, Family, Table, Set, #{elem => {done, Each}}).
+
+with({Key, Data}, Options) -> [elem(Key, Options), value(Data)];
+with(Value, Options) -> elem(Value, Options).
 
 %% @equiv counter(Family, Table, Name, #{})
 -spec counter(family(), name(), name()) -> object().
@@ -607,62 +613,3 @@ redirect() -> #{redirect => null}.
 -spec redirect(integer() | options()) -> statement().
 redirect(Options) when is_map(Options) -> #{redirect => options(Options)};
 redirect(Port) -> #{redirect => #{port => Port}}.
-
-%% --- terms ----------------------------------------------------------------------------------------------------------
-
-object(Kind, Family, Table, Name, Options) ->
-    #{Kind => (options(Options))#{family => word(Family), table => word(Table), name => word(Name)}}.
-
-options(Options) ->
-    maps:map(fun(elem, {done, Elements}) -> Elements;
-                (elem, Elements) -> elements(Elements);
-                (_, Value) -> value(Value)
-             end, Options).
-
-%% What names an object. A listing has the handle beside the name, and the schema takes one of them.
-identity(#{table := Table}) -> #{table => either(Table, maps:with([family], Table))};
-identity(#{rule := Rule}) -> #{rule => maps:with([family, table, chain, handle], Rule)};
-identity(#{element := Elements}) -> #{element => maps:with([family, table, name, elem], Elements)};
-identity(Object) ->
-    maps:map(fun(_, Parts) when is_map(Parts) -> either(Parts, maps:with([family, table], Parts));
-                (_, Other) -> Other
-             end, Object).
-
-either(#{name := Name}, Place) -> Place#{name => Name};
-either(#{handle := Handle}, Place) -> Place#{handle => Handle};
-either(_, Place) -> Place.
-
-type(#{typeof := _} = Type) -> Type;
-type(Expression) when is_map(Expression) -> #{typeof => Expression};
-type(Words) -> value(Words).
-
-mapping(Key, Data) when is_list(Data) -> #{key => Key, data => set(Data)};
-mapping(Key, Data) -> #{key => Key, data => Data}.
-
-nat(Options) when is_map(Options) ->
-    case maps:keys(Options) -- [addr, port, family, flags, type_flags] of
-        [] -> options(Options);
-        %% An expression.
-        _ -> #{addr => Options}
-    end;
-nat(Address) -> #{addr => value(Address)}.
-
-elements(Elements) -> [pair(Element) || Element <- Elements].
-
-pair({Key, Data}) -> [value(Key), value(Data)];
-pair(Value) -> value(Value).
-
-with({Key, Data}, Options) -> [elem(Key, Options), value(Data)];
-with(Value, Options) -> elem(Value, Options).
-
-value(Value) when is_integer(Value); is_binary(Value); is_map(Value); is_boolean(Value); Value =:= null -> Value;
-value(Word) when is_atom(Word) -> atom_to_binary(Word);
-value(Address) when tuple_size(Address) =:= 4; tuple_size(Address) =:= 8 -> list_to_binary(inet:ntoa(Address));
-value([First | _] = Text) when is_integer(First) -> word(Text);
-value(Values) when is_list(Values) -> [value(Value) || Value <- Values].
-
-word(Word) when is_binary(Word) -> Word;
-word(Word) when is_atom(Word) -> atom_to_binary(Word);
-word(Word) when is_list(Word) ->
-    Bytes = <<_/binary>> = unicode:characters_to_binary(Word),
-    Bytes.

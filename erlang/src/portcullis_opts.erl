@@ -1,7 +1,7 @@
 %% @private Everything that users can set, checked in one place.
 -module(portcullis_opts).
 
--export([server/1, call/1, with/3, role/2, name/1, nearest/2, format_error/1]).
+-export([server/1, call/1, calls/1, own/2, with/3, role/2, name/1, nearest/2, format_error/1]).
 -export_type([config/0, error/0, role/0, server_name/0, timeout_ms/0]).
 
 %% The longest deadline that the port keeps; longer ones would be cut without a word.
@@ -10,13 +10,14 @@
 -define(ARGS_MAX, 32).
 -define(NAME_MAX, 64).
 
--type role() :: proc | net.
+-type role() :: portcullis:role().
 -type timeout_ms() :: 1..?TIMEOUT_MAX.
 -type server_name() :: {local, atom()} | {global, term()} | {via, module(), term()}.
 
 -type config() ::
         #{name := server_name() | undefined,
           roles := [role(), ...],
+          transport := port | {node, node()} | {socket, file:filename_all()},
           path := file:filename_all() | undefined,
           args := [string() | binary()],
           unprivileged := boolean(),
@@ -29,7 +30,7 @@
           required := boolean(),
           event_handler := fun((portcullis:event()) -> term()) | undefined}.
 
--type error() :: {bad_option, Name :: term(), Expected :: binary()}.
+-type error() :: portcullis:option_error().
 
 %% Options of a server, as a list or a map, with the defaults filled in.
 -spec server([portcullis:option()] | map()) -> {ok, config()} | {error, error()}.
@@ -42,7 +43,7 @@ server([{Key, Value} | Rest], Config) ->
     case option(Key, Value) of
         {ok, Checked} -> server(Rest, Config#{Key := Checked});
         {expected, What} -> {error, {bad_option, Key, What}};
-        unknown -> {error, {bad_option, Key, <<"no such option">>}}
+        unknown -> {error, {bad_option, Key, no_such(Key)}}
     end;
 server([Key | Rest], Config) when is_atom(Key) -> server([{Key, true} | Rest], Config);
 server([Other | _], _) -> {error, {bad_option, Other, <<"{Name, Value}">>}};
@@ -77,6 +78,41 @@ call(#{timeout := _}) -> {error, {bad_request, [timeout], {expected, integer}}};
 call(Options) when is_map(Options) -> {ok, default, Options};
 call(_) -> {error, {bad_request, [], {expected, map}}}.
 
+%% Where it takes several requests: the options of each, and the others.
+-spec calls(map() | [{atom(), term()}]) ->
+    {ok, #{timeout => timeout_ms()}, map()} | {error, {bad_request, [atom()], term()}}.
+calls(Options) ->
+    case call(Options) of
+        {ok, default, Others} -> {ok, #{}, Others};
+        {ok, Timeout, Others} -> {ok, #{timeout => Timeout}, Others};
+        {error, Error} -> {error, Error}
+    end.
+
+%% Options that no program sees: what each must be, and the words for it. A misspelt one would count for nothing.
+-spec own(term(), #{atom() => {fun((term()) -> boolean()), Why :: term()}}) -> {ok, map()} | {error, {bad_request, [atom()], term()}}.
+own(Options, Known) when is_map(Options) ->
+    Wrong = [{Key, Value} || {Key, Value} <- lists:sort(maps:to_list(Options)), not fits(Key, Value, Known)],
+    case Wrong of
+        [] -> {ok, Options};
+        [{Key, _} | _] when is_map_key(Key, Known) -> {error, {bad_request, [Key], element(2, map_get(Key, Known))}};
+        [{Key, _} | _] -> {error, {bad_request, [Key], {expected, names(Known)}}}
+    end;
+own(Options, Known) when is_list(Options) ->
+    case are_pairs(Options) of
+        true -> own(maps:from_list(Options), Known);
+        false -> {error, {bad_request, [], {expected, map}}}
+    end;
+own(_, _) -> {error, {bad_request, [], {expected, map}}}.
+
+fits(Key, Value, Known) ->
+    case Known of
+        #{Key := {Is, _}} -> Is(Value);
+        _ -> false
+    end.
+
+names(Known) ->
+    iolist_to_binary(["one of " | lists:join(", ", [atom_to_list(Key) || Key <- lists:sort(maps:keys(Known))])]).
+
 %% The options of one call, and one more that the caller cannot change. What is neither a map nor a proper list is an error
 %% later, with the words for it.
 -spec with(atom(), term(), term()) -> term().
@@ -99,15 +135,22 @@ name(Options) when is_map(Options) -> maps:get(name, Options, portcullis);
 name(Options) when is_list(Options) -> proplists:get_value(name, Options, portcullis).
 
 -spec format_error(error()) -> io_lib:chars().
-format_error({bad_option, Name, <<"no such option">>}) ->
+format_error({bad_option, Name, <<"no such option", _/binary>>}) ->
     Options = lists:sort(maps:keys(defaults())),
     Meant = case nearest(Name, Options) of
-        {ok, Near} -> ["did you mean ", atom_to_list(Near)];
-        none -> ["there are ", lists:join(", ", [atom_to_list(Option) || Option <- Options])]
+        {ok, Near} -> ["did you mean ", atom_to_list(Near), "?"];
+        none -> ["there are ", lists:join(", ", [atom_to_list(Option) || Option <- Options]), "."]
     end,
-    io_lib:format("There is no option ~0tp; ~ts. See portcullis:start_link/1.", [Name, Meant]);
+    io_lib:format("There is no option ~0tp; ~ts See portcullis:start_link/1.", [Name, Meant]);
 format_error({bad_option, Name, Expected}) ->
     io_lib:format("Option ~0tp must be ~ts; see portcullis:start_link/1.", [Name, Expected]).
+
+%% For who sees the term and not the sentence.
+no_such(Name) ->
+    case nearest(Name, maps:keys(defaults())) of
+        {ok, Near} -> <<"no such option; did you mean ", (atom_to_binary(Near))/binary, "?">>;
+        none -> <<"no such option">>
+    end.
 
 %% The name that was probably meant: at most a third of its letters differ.
 -spec nearest(term(), [atom()]) -> {ok, atom()} | none.
@@ -115,7 +158,7 @@ nearest(Name, Known) when is_atom(Name) -> nearest(atom_to_binary(Name), Known);
 nearest(Name, Known) when is_binary(Name), byte_size(Name) =< ?NAME_MAX ->
     Letters = binary_to_list(Name),
     case lists:sort([{distance(Letters, atom_to_list(Other)), Other} || Other <- Known]) of
-        [{Distance, Near} | _] when Distance * 3 =< byte_size(Name) + 2 -> {ok, Near};
+        [{Distance, Near} | _] when Distance * 3 =< byte_size(Name) + 1 -> {ok, Near};
         _ -> none
     end;
 nearest(_, _) -> none.
@@ -131,7 +174,7 @@ distance(C, [D | Rest], [Diagonal, Above | Before], [Left | _] = Row) ->
     distance(C, Rest, [Above | Before], [lists:min([Changed, Above + 1, Left + 1]) | Row]).
 
 defaults() ->
-    #{name => {local, portcullis}, roles => [proc], path => undefined, args => [], unprivileged => false,
+    #{name => {local, portcullis}, roles => [proc], transport => port, path => undefined, args => [], unprivileged => false,
       max_in_flight => 1024, queue_limit => 4096, hello_timeout => 5000, default_timeout => 5000, stuck_timeout => 5000,
       backoff => {100, 30000}, required => false, event_handler => undefined}.
 
@@ -145,6 +188,14 @@ option(roles, Roles) when length(Roles) > 0 ->
     expect(lists:all(fun(Role) -> Role =:= proc orelse Role =:= net end, Roles) andalso Roles =:= lists:uniq(Roles),
            Roles, <<"a list of proc and net">>);
 option(roles, _) -> {expected, <<"a list of proc and net">>};
+option(transport, port) -> {ok, port};
+option(transport, {node, Node}) when is_atom(Node) ->
+    Parts = string:split(atom_to_list(Node), "@", all),
+    expect(length(Parts) =:= 2 andalso not lists:member([], Parts), {node, Node}, <<"port, {node, 'name@host'} or {socket, Folder}">>);
+option(transport, {socket, Folder}) ->
+    expect(is_text(Folder) andalso filename:pathtype(Folder) =:= absolute, {socket, Folder},
+           <<"port, {node, 'name@host'} or {socket, \"/an/absolute/folder\"}">>);
+option(transport, _) -> {expected, <<"port, {node, 'name@host'} or {socket, Folder}">>};
 option(path, Path) ->
     expect(Path =:= undefined orelse is_text(Path), Path, <<"a folder or a file, as a string or a binary">>);
 option(args, Args) ->

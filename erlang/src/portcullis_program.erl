@@ -1,7 +1,7 @@
 %% @private Where the program of a role is. One order for the connection and for the doctor.
 -module(portcullis_program).
 
--export([find/2, candidates/2, choose/1, unreachable/1, args/3]).
+-export([find/2, candidates/2, installed/1, choose/1, unreachable/1, args/3]).
 -export_type([tried/0, source/0]).
 
 -include_lib("kernel/include/file.hrl").
@@ -37,6 +37,11 @@ candidates(Role, Config) ->
         Unset when Unset =:= false; Unset =:= "" -> [looked_at(File, Source) || {File, Source} <- places(Role, Config)];
         Path -> [named(Path, Role, environment)]
     end.
+
+%% Those that an installation makes, whatever the environment names.
+-spec installed(portcullis_opts:role()) -> [tried()].
+installed(Role) ->
+    [looked_at(filename:join(Folder, file_name(Role)), installed) || Folder <- ?FOLDERS].
 
 %% The folder that keeps this user from a file, the uppermost of them.
 -spec unreachable(file:filename_all()) -> {ok, file:filename_all()} | none.

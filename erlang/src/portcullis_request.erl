@@ -2,7 +2,7 @@
 %% calls, so that a large answer or a slow fold costs nobody else.
 -module(portcullis_request).
 
--export([ask/3, ask_one/4, ask_all/3, fold/5, send/3, send/4, stand/3, await/1, await/2, cancel/1, call/2]).
+-export([ask/3, ask_one/4, ask_all/3, fold/5, send/3, send/4, stand/3, by_keeper/1, await/1, await/2, cancel/1, call/2]).
 -export_type([id/0]).
 
 %% No request lives longer: the longest deadline and some room. An answer that was received already is waited for in vain.
@@ -100,6 +100,18 @@ stand(Server, Operation, Args) ->
             ok = gen_server:cast(Server, {send, Role, self(), Tag, Sent, infinity, any}),
             {ok, Tag};
         {error, Error} -> {error, Error}
+    end.
+
+%% Asks from a process that then keeps, for whoever calls, what came of it. Its first word, `{self(), Answer}', is the answer.
+-spec by_keeper(fun((Caller :: pid()) -> ok)) -> {ok, term()} | {error, portcullis:error()}.
+by_keeper(Start) ->
+    Caller = self(),
+    {Keeper, Monitor} = spawn_monitor(fun() -> Start(Caller) end),
+    receive
+        {Keeper, Answer} ->
+            true = erlang:demonitor(Monitor, [flush]),
+            Answer;
+        {'DOWN', Monitor, process, Keeper, Reason} -> {error, {down, Reason}}
     end.
 
 %% Waits until the request has ended, which its deadline guarantees.

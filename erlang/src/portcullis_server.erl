@@ -29,9 +29,10 @@ where({via, Module, Name}) -> Module:whereis_name(Name);
 where(Server) -> Server.
 
 -spec init(portcullis_opts:config()) -> {ok, #state{}} | {stop, {shutdown, portcullis:error()}}.
-init(#{roles := Roles, required := Required} = Config) ->
+init(#{roles := Roles, required := Required, name := Name} = Config) ->
     _ = process_flag(trap_exit, true),
     ok = portcullis_events:show_log(),
+    ok = portcullis_cluster:join(Name),
     Connections = maps:from_list([{Role, connection(Role, Config)} || Role <- Roles]),
     State = #state{config = Config, connections = Connections},
     case Required of

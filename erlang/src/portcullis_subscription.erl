@@ -16,26 +16,23 @@
 %% The reference that users get is an alias of that process, so that it is all they need to have.
 -spec start(portcullis:server(), term(), map() | [{atom(), term()}]) -> {ok, reference()} | {error, portcullis:error()}.
 start(Server, Topic, Options) ->
-    case portcullis_opts:call(Options) of
-        {ok, Timeout, Args} ->
-            Each = maps:from_list([{timeout, Timeout} || Timeout =/= default]),
+    case portcullis_opts:calls(Options) of
+        {ok, Each, Args} ->
             Whose = maps:merge(role(Topic), Args),
-            started(Server, Whose#{topic => Topic}, maps:merge(maps:with([role], Whose), Each));
+            Info = maps:merge(maps:with([role], Whose), Each),
+            portcullis_request:by_keeper(fun(Subscriber) ->
+                                                 begin_with(Subscriber, Server, Whose#{topic => Topic}, Info)
+                                         end);
         {error, Error} -> {error, Error}
     end.
 
 %% What only one role knows of is asked of it, whatever else the server has.
 role(nft) -> #{role => net};
-role(_) -> #{}.
-
-started(Server, Args, Info) ->
-    Subscriber = self(),
-    {Pid, Monitor} = spawn_monitor(fun() -> begin_with(Subscriber, Server, Args, Info) end),
-    receive
-        {Pid, Answer} ->
-            true = erlang:demonitor(Monitor, [flush]),
-            Answer;
-        {'DOWN', Monitor, process, Pid, Reason} -> {error, {down, Reason}}
+role(audit) -> #{};
+role(Topic) ->
+    case lists:member(Topic, portcullis_atoms:topics()) of
+        true -> #{role => proc};
+        false -> #{}
     end.
 
 -spec ack(reference(), pos_integer()) -> ok.
@@ -74,7 +71,12 @@ begun({error, Error}, _, #sub{subscriber = Subscriber}) -> _ = Subscriber ! {sel
 %% Both come from the connection, in its order.
 refused(Tag) ->
     receive
-        {Tag, {done, _, Frame}} -> {error, ended(Frame)};
+        {Tag, {done, Connection, Frame}} ->
+            case ended(Frame) of
+                %% What it was for has happened already: that comes behind its event.
+                finished -> _ = self() ! {Tag, {done, Connection, Frame}}, none;
+                Error -> {error, Error}
+            end;
         {Tag, {error, Error}} -> {error, Error}
     after 0 -> none
     end.
@@ -87,7 +89,7 @@ loop(#sub{ref = Ref, tag = Tag, monitor = Monitor, place = Place} = Sub) ->
             {Connection, Id} = Place,
             _ = Connection ! {credit, Id, Events},
             loop(Sub);
-        {Tag, {done, _, Frame}} -> tell({down, reason(ended(Frame))}, Sub);
+        {Tag, {done, _, Frame}} -> done(ended(Frame), Sub);
         {Tag, {error, Error}} -> tell({down, reason(Error)}, Sub);
         {'DOWN', Tag, process, _, Reason} -> tell({down, Reason}, Sub);
         %% The connection sees this process end, and takes the subscription back.
@@ -95,10 +97,29 @@ loop(#sub{ref = Ref, tag = Tag, monitor = Monitor, place = Place} = Sub) ->
         {'DOWN', Monitor, process, _, _} -> ok
     end.
 
+event({ok, {event, _, _, #{kind := query} = Event}}, Connection, Frame, Sub) ->
+    case difference(Event) of
+        malformed -> event(malformed, Connection, Frame, Sub);
+        Difference -> ok = tell({event, Difference}, Sub), loop(Sub)
+    end;
 event({ok, {event, _, _, Event}}, _, _, Sub) -> ok = tell({event, Event}, Sub), loop(Sub);
 event({ok, {lost, _, N}}, _, _, Sub) -> ok = tell({lost, N}, Sub), loop(Sub);
 %% The connection closes a port that breaks the protocol. If only an atom is unknown on this node, one event is lost.
 event(_, Connection, Frame, Sub) -> _ = Connection ! {malformed, Frame}, ok = tell({lost, 1}, Sub), loop(Sub).
+
+%% Rows travel as tuples, and pairs of them.
+difference(#{columns := Columns, added := Added, removed := Removed, changed := Changed} = Event) ->
+    try
+        Reader = portcullis_rows:reader(Columns),
+        Event#{added := [Reader(Row) || Row <- Added], removed := [Reader(Row) || Row <- Removed],
+               changed := [{Reader(Before), Reader(After)} || {Before, After} <- Changed]}
+    catch error:_ -> malformed
+    end;
+difference(_) -> malformed.
+
+%% Nothing more will come of it, and nothing is wrong.
+done(finished, _) -> ok;
+done(Error, Sub) -> tell({down, reason(Error)}, Sub).
 
 tell(What, #sub{ref = Ref, subscriber = Subscriber}) ->
     _ = Subscriber ! {portcullis, Ref, What},
@@ -107,6 +128,7 @@ tell(What, #sub{ref = Ref, subscriber = Subscriber}) ->
 ended(Frame) ->
     case portcullis_codec:decode(Frame) of
         {ok, {error, _, Error}} -> Error;
+        {ok, {ok, _, _}} -> finished;
         _ -> {down, {protocol, malformed_frame}}
     end.
 

@@ -6,7 +6,8 @@
 
 -type handle() :: term().
 
--callback open(Program :: file:filename_all(), Args :: [string() | binary()]) ->
+%% A program and its arguments; a node and the role that is wanted of it.
+-callback open(Program :: file:filename_all() | node(), Args :: [string() | binary() | portcullis_opts:role()]) ->
     {ok, handle()} | {error, term()}.
 
 %% `busy': nothing was sent and the same frame can be tried later. A write never blocks the caller.

@@ -2,12 +2,12 @@ defmodule Portcullis.Error do
   @moduledoc """
   What the variants with `!` raise. `reason` is the term of the error; the message says what mends it.
 
-      try do
-        Portcullis.process!(4_194_304)
-      rescue
-        error in Portcullis.Error -> error.reason
-      end
-      #=> :esrch
+      iex> try do
+      ...>   Portcullis.process!({1, 1})
+      ...> rescue
+      ...>   error in Portcullis.Error -> {error.reason, Exception.message(error) =~ "no such process"}
+      ...> end
+      {:esrch, true}
   """
 
   defexception [:reason]
@@ -22,6 +22,10 @@ defmodule Portcullis.Error do
     {"{unprivileged, true}", "unprivileged: true"},
     {"{roles, [proc,net]}", "roles: [:proc, :net]"},
     {"{roles, [net,proc]}", "roles: [:net, :proc]"},
+    {"portcullis:tables()", "Portcullis.tables()"},
+    {"portcullis:subscribe(query, \#{table => listening, every => 1000})",
+     "Portcullis.subscribe(:query, table: :listening, every: 1000)"},
+    {"a map from columns to conditions, such as \#{pid => 1}", "columns with conditions, such as [pid: 1]"},
     {"portcullis:subscribe/2", "Portcullis.subscribe/2"},
     {"inet:parse_address/1", ":inet.parse_address/1"},
     {"\#{timeout => Milliseconds}", "timeout: milliseconds"},

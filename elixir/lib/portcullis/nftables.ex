@@ -3,10 +3,14 @@ defmodule Portcullis.NFTables do
   In the place of `NFTables.Port` of the hex package `nftables_port`, for programs that were written for it or for
   `nftables`: JSON text of libnftables-json(5) in and out.
 
-      {:ok, pid} = Portcullis.NFTables.start_link()
-      {:ok, ""} = Portcullis.NFTables.commit(pid, ~s({"nftables": [{"add": {"table": {"family": "inet", "name": "fw"}}}]}))
-      {:ok, json} = Portcullis.NFTables.commit(pid, ~s({"nftables": [{"list": {"tables": null}}]}))
-      :ok = Portcullis.NFTables.stop(pid)
+      iex> {:ok, pid} = Portcullis.NFTables.start_link()
+      iex> Portcullis.NFTables.commit(pid, ~s({"nftables": [{"add": {"table": {"family": "inet", "name": "fw"}}}]}))
+      {:ok, ""}
+      iex> {:ok, json} = Portcullis.NFTables.commit(pid, ~s({"nftables": [{"list": {"tables": null}}]}))
+      iex> json =~ ~s("name": "fw")
+      true
+      iex> Portcullis.NFTables.stop(pid)
+      :ok
 
   The process is a server of `Portcullis` with role `:net`, and any such server will do: it answers what `NFTables.Port.commit/3`
   calls, so that `NFTables.submit(builder, pid: pid)` works with it, and without `:pid` if it has the name `NFTables.Port`:

@@ -5,9 +5,13 @@ defmodule Portcullis.Process do
   The default columns are fields; others that were asked for are in `more`. Both are read by column name through
   `Access`:
 
-      {:ok, process} = Portcullis.process(1, [:comm, :cap_eff])
-      process.comm
-      process[:cap_eff]
+      iex> {:ok, process} = Portcullis.process(1, [:uid, :num_threads])
+      iex> {process.uid, process[:uid]}
+      {0, 0}
+      iex> process[:num_threads] == process.more.num_threads
+      true
+      iex> process.comm
+      nil
 
   A cell is `nil` if it was not asked for, `:undefined` if it does not apply (the command line of a kernel thread),
   `{:error, :eacces}` if the kernel denied it, and `{:truncated, value}` if it was longer than `:cell_max`. In `environ` a
@@ -52,7 +56,12 @@ defmodule Portcullis.Process do
     Enum.reduce(row, %__MODULE__{}, fn {column, cell}, process -> put(process, column, cell) end)
   end
 
-  @doc "The identity of a process: its pid cannot be reused while this is compared with it."
+  @doc """
+  The identity of a process: its pid cannot be reused while this is compared with it.
+
+      iex> Portcullis.Process.ref(%Portcullis.Process{pid: 4711, starttime: 123_456})
+      {4711, 123_456}
+  """
   @spec ref(t()) :: {pos_integer(), non_neg_integer()}
   def ref(%__MODULE__{pid: pid, starttime: start}) when is_integer(pid) and is_integer(start), do: {pid, start}
 

@@ -23,6 +23,10 @@ defmodule Portcullis.Rows do
 
   defp to_map(other), do: other
 
+  # Rows of processes are structs; those of other tables are the maps that they are, with nil for what does not apply.
+  def row(:processes, row), do: Portcullis.Process.new(row)
+  def row(_table, row), do: Map.new(row, fn {column, cell} -> {column, unless(cell == :undefined, do: cell)} end)
+
   # The fold pushes and a stream pulls: a reader in between folds, and hands over one batch when it is asked for the
   # next one. While nobody asks, the reader waits, and the credit of its request runs out.
   def stream(server, table, options) do
@@ -35,6 +39,38 @@ defmodule Portcullis.Rows do
         flush(reader)
       end
     )
+  end
+
+  # Credit is given back as events are taken: who is slow hears what was lost, and keeps no more than the credit.
+  def events(server, topic, options) do
+    Stream.resource(
+      fn -> server |> :portcullis.subscribe(topic, options) |> Portcullis.Error.unwrap!() end,
+      &next_event/1,
+      fn
+        {:ended, _ref} -> :ok
+        ref -> :portcullis.unsubscribe(ref)
+      end
+    )
+  end
+
+  defp next_event({:ended, _ref} = ended), do: {:halt, ended}
+
+  defp next_event(ref) do
+    receive do
+      # A process ends once, and nothing follows.
+      {:portcullis, ^ref, {:event, %{kind: :exit} = event}} ->
+        {[event], {:ended, ref}}
+
+      {:portcullis, ^ref, {:event, event}} ->
+        :ok = :portcullis.ack(ref, 1)
+        {[event], ref}
+
+      {:portcullis, ^ref, {:lost, count}} ->
+        {[{:lost, count}], ref}
+
+      {:portcullis, ^ref, {:down, reason}} ->
+        raise Portcullis.Error, reason: {:down, reason}
+    end
   end
 
   defp start(server, table, options) do

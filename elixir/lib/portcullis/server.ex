@@ -6,10 +6,14 @@ defmodule Portcullis.Server do
         {Portcullis.Server, name: MyApp.Kernel, default_timeout: 1_000}
       ]
 
+  `{Portcullis, options}` is the same child.
+
   It is an ordinary process: `GenServer.call/2` works on it with `{:request, operation, args, timeout}`, as in
   `docs/protocol.md`:
 
-      {:ok, %{comm: _}} = GenServer.call(MyApp.Kernel, {:request, :process, %{pid: 1, items: [:comm]}, 1_000})
+      iex> {:ok, _pid} = Portcullis.Server.start_link(name: MyApp.Kernel)
+      iex> GenServer.call(MyApp.Kernel, {:request, :process, %{pid: 1, items: [:uid]}, 10_000}, 15_000)
+      {:ok, %{uid: 0}}
   """
 
   @doc "A child spec; options are those of `:portcullis.start_link/1`."

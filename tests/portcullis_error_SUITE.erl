@@ -1,0 +1,113 @@
+%% What portcullis:format_error/1 makes of errors: sentences, with a command that can be copied.
+-module(portcullis_error_SUITE).
+-compile([export_all, nowarn_export_all]).
+
+-include_lib("stdlib/include/assert.hrl").
+
+all() ->
+    [errors_are_sentences, denial_is_a_line, denial_without_a_policy, denial_of_many, doctor_is_named, missing_program_is_a_command, typing_mistakes].
+
+errors_are_sentences(_) ->
+    Refused = #{code => 71, reason => file_mode, message => <<"the mode is 0755">>, fix => <<"chmod 0750 X">>},
+    Errors = [timeout, overloaded, cancelled, esrch, {refused, Refused}, {refused, #{}},
+              {denied_by_policy, <<"proc.environ">>, <<"grant it">>},
+              {denied_by_policy, <<"ping.allow">>, <<"/p does not grant it; under [ping] this would: allow = [\"::1\"]">>},
+              stale, {posix, ebadf, <<"x">>}, {posix, efbig, <<"the file is long">>}, {not_permitted, [net_raw], <<"closed">>},
+              {unsupported, <<"role net: start it">>}, {posix, ehostunreach, <<"an ICMP error came back">>},
+              {not_permitted, [sys_ptrace, dac_read_search], <<"install it with them">>}, {unsupported, <<"x">>}, {unsupported, <<"\e[2J", 255>>},
+              {posix, emfile, <<"reading /proc">>}, {unknown_outcome, 7}, {unknown_outcome, undefined}, busy,
+              {nft, 2, enoent, <<"add rule inet fw a: No such file or directory">>}, {nft, 0, ebusy, <<"wait\e">>},
+              {bad_request, [text, 2, 7], {expected, json}}, {bad_request, [commands, 1, add, <<"x">>], unknown_key}]
+        ++ [{down, Reason} || Reason <- [{no_program, [{"/x", path, enoent}]}, {open, "/x", eacces}, {exit_status, 1},
+                                         {exit_status, 137}, {exit_status, 159}, hello_timeout, epipe, noproc, stopped,
+                                         {protocol, malformed_frame}, {protocol, {versions, {2, 2}}}, something]]
+        ++ [{bad_request, [a, <<"b", 255>>, 1], Why}
+            || Why <- [unknown_key, missing, duplicate, empty, in_flight, {expected, pid}, {expected, path},
+                       {expected, address}, {expected, parameter}, {expected, value}, {expected, role}, {range, 1, 2}, {too_many, 3},
+                       {unknown_column, <<"\e[2J">>}, {not_comparable, argv}, {frame_too_long, 1}, tag, too_deep,
+                       too_many_pairs, too_many_terms, integer, {unknown_name, <<"\e[2J">>}, listed_only, not_sampled, {unsupported, reset},
+                       {length, 1, 128}, {excludes, name}, nul]],
+    [begin
+         Text = portcullis:format_error(Error),
+         ?assertEqual(Text, portcullis:format_error({error, Error})),
+         ?assertNotEqual({Error, $\n}, {Error, binary:last(Text)}),
+         ?assert(binary:first(Text) >= $A andalso binary:first(Text) =< $Z),
+         ?assertEqual({Error, nomatch}, {Error, binary:match(Text, [<<"\e">>, <<0>>])})
+     end || Error <- Errors],
+    Mended = <<"The program refuses to serve: the mode is 0755. To mend it:\n    chmod 0750 X">>,
+    ?assertEqual(Mended, portcullis:format_error({refused, Refused})),
+    %% As a supervisor and a shell have it.
+    [?assertEqual(Mended, portcullis:format_error(Wrapped))
+     || Wrapped <- [{shutdown, {failed_to_start_child, portcullis, {refused, Refused}}},
+                    {error, {failed_to_start_child, portcullis, {refused, Refused}}},
+                    {error, {shutdown, {failed_to_start_child, portcullis, {shutdown, {refused, Refused}}}}}]].
+
+%% The line to add is alone on its line below its section, and the command that checks it too.
+denial_is_a_line(_) ->
+    Text = portcullis:format_error({denied_by_policy, <<"files.read">>,
+                                    <<"/etc/portcullis/policy.toml does not grant it; under [files] this would: read = [1]">>}),
+    Lines = [Line || <<"    ", Line/binary>> <- binary:split(Text, <<"\n">>, [global])],
+    ?assertMatch([<<"[files]">>, <<"read = [1]">>, _], Lines),
+    ?assertEqual(<<"portcullis-proc policy check">>, filename:basename(lists:last(Lines))),
+    Last = "\nIf the line is there already, restart the application: a port reads the file when it starts.",
+    ?assertEqual(Last, unicode:characters_to_list(string:find(Text, "\nIf"))),
+    %% What is not of that shape is shown as it is.
+    ?assertEqual(<<"The policy does not grant files.links: it has 2 hard links.">>,
+                 portcullis:format_error({denied_by_policy, <<"files.links">>, <<"it has 2 hard links">>})).
+
+%% Nobody looks for a mistake in a file that is not there.
+denial_without_a_policy(_) ->
+    Hint = <<"there is no /etc/portcullis/policy.toml, so that what every user sees is granted and nothing else (sudo install x y in the "
+             "source puts an example there); in it, under [ping] this would: allow = [\"::1\"]">>,
+    Text = portcullis:format_error({denied_by_policy, <<"ping.allow">>, Hint}),
+    ?assertMatch(<<"The policy does not grant ping.allow: there is no /etc/portcullis/policy.toml, so that ", _/binary>>, Text),
+    [Example, Section, Line, _] = [Line || <<"    ", Line/binary>> <- binary:split(Text, <<"\n">>, [global])],
+    ?assertMatch({match, _}, re:run(Example, "^sudo install -D -m 0644 \\S*priv/policy.toml /etc/portcullis/policy.toml")),
+    ?assertEqual({<<"[ping]">>, <<"allow = [\"::1\"]">>}, {Section, Line}).
+
+denial_of_many(_) ->
+    Hint = <<"/p does not grant 40 changes of this transaction, the first 32 of which are meant here; under [nft] this would: write = [1]">>,
+    Text = portcullis:format_error({denied_by_policy, <<"nft.write">>, Hint}),
+    ?assertMatch(<<"The policy does not grant nft.write: 40 changes of this transaction, the first 32 of which are meant here. "
+                   "In /p, under [nft], this line would", _/binary>>, Text),
+    ?assertNotEqual(nomatch, string:find(Text, "\n    [nft]\n    write = [1]\n")).
+
+%% The doctor is named where it says more than the text.
+doctor_is_named(_) ->
+    Named = fun(Reason) -> nomatch =/= string:find(portcullis:format_error({down, Reason}), "portcullis_doctor:print()") end,
+    ?assertEqual([false, false, false, true, true, true],
+                 [Named(Reason) || Reason <- [{no_program, [{"/x", path, enoent}]}, {no_program, [{"/x", path, eacces}]},
+                                              {refused, #{message => <<"m">>, fix => <<"f">>}}, {open, "/x", eacces},
+                                              hello_timeout, {protocol, malformed_frame}]]).
+
+%% A command is alone on its line, and can be copied.
+missing_program_is_a_command(_) ->
+    Text = portcullis:format_error({down, {no_program, [{"/x", installed, enoent}]}}),
+    [Command] = [Line || <<"    ", Line/binary>> <- binary:split(Text, <<"\n">>, [global])],
+    ?assertMatch({match, _}, re:run(Command, "^(sh /\\S+/scripts/build-port.sh && )?sudo sh /")),
+    ?assertNotEqual(nomatch, string:find(Command, "scripts/install.sh --group ")),
+    ?assertEqual(nomatch, string:find(Command, "YOURGROUP")),
+    ?assertNotEqual(nomatch, string:find(Text, "{unprivileged, true}")).
+
+typing_mistakes(_) ->
+    Says = fun(Path, Why) -> portcullis:format_error({bad_request, Path, Why}) end,
+    [?assertNotEqual({Part, nomatch}, {Part, string:find(Text, Part)})
+     || {Text, Part} <- [{Says([columns, 1], {unknown_column, <<"cmd_line">>}), "did you mean cmdline?"},
+                         {Says([columns, 1], {unknown_column, <<"colour">>}), "colour in this table; portcullis:tables() has"},
+                         {Says([columns, 1], {unknown_column, <<"rss">>}), "rss in this table; portcullis:tables() has"},
+                         {Says([table], {unknown_name, <<"listning">>}), "no table listning; did you mean listening?"},
+                         {Says([table], {unknown_name, <<"zzz">>}), "there are processes, "},
+                         {Says([<<"colums">>], unknown_key), "did you mean columns?"},
+                         {Says([<<"evry">>], unknown_key), "did you mean every?"},
+                         {Says([<<"interval">>], unknown_key), "this request does not take it"},
+                         {Says([<<"zzz">>], unknown_key), "see docs/protocol.md"},
+                         {Says([where, protocol], {expected, <<"tcp, udp or raw">>}), "it should be tcp, udp or raw."},
+                         {Says([where], {expected, map}), "a map from columns to conditions"},
+                         {Says([interval], {range, 50, 4999}), "give a longer one: #{timeout => Milliseconds}"},
+                         {Says([interval], {range, 50, 60000}), "between 50 and 60000."},
+                         {Says([interval], not_sampled), "cpu_rates"},
+                         {Says([pid], tag), "a process of the system"},
+                         {portcullis:format_error({unsupported, <<"topic listening">>}), "subscribe(query, #{table => listening"},
+                         {Says([columns, 2], {expected, atom}), "the name of a column"},
+                         {Says([where, comm], {expected, binary}), "a binary such as <<\"beam.smp\">>"},
+                         {Says([where, rss], {expected, condition}), "{min, N}"}]].
