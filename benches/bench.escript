@@ -5,6 +5,7 @@
 %%
 %% usage: bench.escript latency PORT ECHO EBIN
 %%        bench.escript table PORT FLOOR EBIN [PROCESSES]
+%%        bench.escript sockets PORT FLOOR EBIN CROWD
 -mode(compile).
 
 main(["latency", Port, Echo, Ebin]) ->
@@ -13,7 +14,10 @@ main(["latency", Port, Echo, Ebin]) ->
     start(Port, Echo);
 main(["table", Port, Floor, Ebin | Rest]) ->
     true = code:add_patha(Ebin),
-    table(Port, Floor, case Rest of [N] -> list_to_integer(N); [] -> 2000 end).
+    table(Port, Floor, case Rest of [N] -> list_to_integer(N); [] -> 10000 end);
+main(["sockets", Port, Floor, Ebin, Crowd]) ->
+    true = code:add_patha(Ebin),
+    sockets(Port, Floor, Crowd).
 
 %% --- The cheapest request ------------------------------------------------------------------------------------------
 
@@ -64,8 +68,8 @@ table(Program, Floor, N) ->
     Ps = fun() -> os:cmd("ps -eo pid,ppid,comm,state,uid,rss,time,lstart,args --no-headers") end,
     Files = fun() -> files() end,
     Alone = fun(Fun) -> fun() -> alone(Fun) end end,
-    [FloorT, PortT, PsT, FilesT] = rounds(41, 1, [Scan, Alone(Port), Alone(Ps), Alone(Files)]),
-    heading(io_lib:format("process table, ~b processes, ten columns, median of 41", [length(Rows)])),
+    [FloorT, PortT, PsT, FilesT] = rounds(21, 1, [Scan, Alone(Port), Alone(Ps), Alone(Files)]),
+    heading(io_lib:format("process table, ~b processes, ten columns, median of 21", [length(Rows)])),
     row("open, read, close (floor)", FloorT, ms, FloorT),
     row("portcullis:processes()", PortT, ms, FloorT),
     row("os:cmd(\"ps\")", PsT, ms, FloorT),
@@ -105,6 +109,75 @@ one(Dir) ->
                      uid => element(12, Info), cmdline => Cmdline}};
         _ -> false
     end.
+
+%% --- The table of sockets --------------------------------------------------------------------------------------------
+
+%% What `ss -tuane` shows; without the last option it has neither owner nor inode.
+-define(COLUMNS, [protocol, state, rqueue, wqueue, local_address, local_port, remote_address, remote_port, uid, inode]).
+
+sockets(Program, Floor, Crowd) ->
+    {ok, Server} = portcullis:start_link([{path, Program}, {name, {local, bench}}]),
+    F = open_raw(Floor, []),
+    Raw = open_port_ready(Program),
+    Tcp = #{protocol => [tcp, udp]},
+    Receive = fun() -> true = port_command(F, <<"x">>), receive {F, {data, _}} -> ok end end,
+    Frames = fun() -> {_, _} = stream(Raw, Tcp, fun() -> ok end) end,
+    Client = fun() -> {ok, _, _} = portcullis:query(Server, sockets, #{columns => ?COLUMNS, where => Tcp}) end,
+    Listening = fun() -> {ok, _, _} = portcullis:query(Server, listening, #{where => #{protocol => tcp}}) end,
+    Ss = fun() -> os:cmd("ss -H -n -t -u -a -e") end,
+    Alone = fun(Fun) -> fun() -> alone(Fun) end end,
+    Few = crowd(Crowd, 1000, 0),
+    [FewT] = rounds(11, 20, [Listening]),
+    Many = crowd(Crowd, 49000, 1),
+    {ok, Rows, _} = portcullis:query(Server, sockets, #{columns => [state], where => Tcp}),
+    [ManyT] = rounds(11, 20, [Listening]),
+    [ReceiveT, FramesT, ClientT, SsT] = rounds(15, 1, [Receive, Frames, Alone(Client), Alone(Ss)]),
+    heading(io_lib:format("sockets, ~b of them, ten columns, median of 15", [length(Rows)])),
+    row("received (floor)", ReceiveT, ms, ReceiveT),
+    row("portcullis, frames of a raw port", FramesT, ms, ReceiveT),
+    row("portcullis:query(sockets), maps", ClientT, ms, ReceiveT),
+    row("os:cmd(\"ss\")", SsT, ms, ReceiveT),
+    io:format("  ss takes ~.1f times as long as portcullis, and says it as text~n", [SsT / ClientT]),
+    heading("those that listen, p50"),
+    row("among 1,000", FewT, us, FewT),
+    row(io_lib:format("among ~b", [length(Rows)]), ManyT, us, FewT),
+    {Streamed, Chunks} = stream(Raw, Tcp, fun() -> timer:sleep(2) end),
+    {os_pid, Pid} = erlang:port_info(Raw, os_pid),
+    {ok, Status} = file:read_file(["/proc/", integer_to_list(Pid), "/status"]),
+    {match, [High]} = re:run(Status, "VmHWM:\\s*([0-9]+) kB", [{capture, all_but_first, list}]),
+    io:format("~nto a reader that waits 2 ms after each of ~b chunks, ~b rows: the port had ~.1f MiB at most~n",
+              [Chunks, Streamed, list_to_integer(High) / 1024]),
+    [port_close(P) || P <- [Raw, F, Few, Many]],
+    portcullis:stop(Server).
+
+crowd(Program, Sockets, First) ->
+    Args = [Program, integer_to_list(Sockets), integer_to_list(First)],
+    P = open_port({spawn_executable, os:find_executable("python3")}, [{args, Args}, {line, 80}, exit_status]),
+    receive {P, {data, {eol, "ready"}}} -> P; {P, {exit_status, _}} -> error(no_crowd) end.
+
+%% All rows of the table by frames, with `Between` after each chunk; how many, and in how many chunks.
+stream(P, Where, Between) ->
+    Args = #{table => sockets, columns => ?COLUMNS, where => Where},
+    true = port_command(P, term_to_binary({req, 1, query, Args, 60000}, [{minor_version, 2}])),
+    chunks(P, Between, 0).
+
+chunks(P, Between, Chunks) ->
+    receive
+        {P, {data, Frame}} ->
+            case Frame of
+                %% {rows, 1, ...}: read no further.
+                <<131, 104, 4, 119, 4, "rows", _/binary>> -> more(P, Between, Chunks);
+                <<131, 104, 4, 100, 4:16, "rows", _/binary>> -> more(P, Between, Chunks);
+                _ ->
+                    {ok, 1, #{rows := All}} = binary_to_term(Frame),
+                    {All, Chunks}
+            end
+    end.
+
+more(P, Between, Chunks) ->
+    Between(),
+    true = port_command(P, term_to_binary({credit, 1, 1}, [{minor_version, 2}])),
+    chunks(P, Between, Chunks + 1).
 
 %% --- Measuring -------------------------------------------------------------------------------------------------------
 

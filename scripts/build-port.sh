@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds the port and puts it at priv/portcullis, for development and for scripts/install.sh. rebar3 and Mix call it
-# before they compile. It never sets capabilities: a file in priv belongs to the application's user, and a file with
+# before they compile, with --hook: then nothing is built where a program is installed, which is the one that runs. It never sets capabilities: a file in priv belongs to the application's user, and a file with
 # capabilities that its user can write is full escalation (SECURITY.md).
 #
 #   PORTCULLIS_SKIP_BUILD=1   does nothing: the port comes from elsewhere
@@ -9,7 +9,7 @@ set -eu
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/scripts/lib.sh"
 
-# As a dependency, where the program is installed already, there is nothing to build and nobody to build it.
+# Where a program is installed, that is the one that runs, whatever is built here.
 installed() {
     for folder in /usr/libexec/portcullis /usr/local/libexec/portcullis; do
         if [ -e "$folder/portcullis-proc" ]; then say "$folder"; return; fi
@@ -22,7 +22,8 @@ no_rust() {
   Debian 12:  apt-get install cargo-web rustc-web     (its package \`cargo\` is too old)
   Debian 13:  apt-get install cargo
   elsewhere:  https://rustup.rs
-To use a port that is built elsewhere: PORTCULLIS_SKIP_BUILD=1 and PORTCULLIS_BIN=/path/to/portcullis-proc"
+then again: sh $ROOT/scripts/build-port.sh
+To use a program that is built elsewhere, set PORTCULLIS_SKIP_BUILD=1, and PORTCULLIS_BIN=/path/to/portcullis-proc if it is not installed"
 }
 
 # A static program has no loader that LD_PRELOAD could trick. It takes a static libc, which not every system has:
@@ -32,15 +33,26 @@ can_link_static() {
     echo 'int main(void) { return 0; }' | cc -static-pie -x c -o /dev/null - 2>/dev/null
 }
 
+# Where the sources lie gets into the texts of panics: without this the program would depend on the builder's home, and tell of it.
+same_paths() {
+    cargo_home=${CARGO_HOME:-${HOME:-/root}/.cargo}
+    case $ROOT$cargo_home in
+    *[[:space:]]*) note "a path has a space: the program tells where it was built" ;;
+    *) say "--remap-path-prefix=$ROOT=/portcullis --remap-path-prefix=$cargo_home=/cargo" ;;
+    esac
+}
+
 # With an explicit --target, flags for it do not reach build scripts and procedural macros, which cannot be static.
 build() {
     target_dir=${CARGO_TARGET_DIR:-$ROOT/target}
+    flags=$(same_paths)
     if can_link_static; then
-        flags_for=$(say "$RUST_HOST" | tr 'a-z-' 'A-Z_')
-        export "CARGO_TARGET_${flags_for}_RUSTFLAGS=-C target-feature=+crt-static"
+        flags="$flags -C target-feature=+crt-static"
     else
         note "no static C library here: linking dynamically"
     fi
+    flags_for=$(say "$RUST_HOST" | tr 'a-z-' 'A-Z_')
+    export "CARGO_TARGET_${flags_for}_RUSTFLAGS=$flags"
     (cd "$ROOT" && cargo build --release --locked --bin portcullis --target "$RUST_HOST" --target-dir "$target_dir")
     built=$target_dir/$RUST_HOST/release/portcullis
 }
@@ -57,7 +69,11 @@ publish() {
 
 main() {
     if [ "${PORTCULLIS_SKIP_BUILD:-}" = 1 ]; then
-        say "PORTCULLIS_SKIP_BUILD=1: the port is not built"
+        say "PORTCULLIS_SKIP_BUILD=1: nothing is built, and nothing is to be done where a program is installed. To build one: env -u PORTCULLIS_SKIP_BUILD sh $ROOT/scripts/build-port.sh"
+        return 0
+    fi
+    if [ "${1:-}" = --hook ] && folder=$(installed); then
+        say "nothing to build: the program that runs is the one installed in $folder. To build this source all the same: sh $ROOT/scripts/build-port.sh"
         return 0
     fi
     user=$(sudo_user)
@@ -66,13 +82,9 @@ main() {
         as_user "$user" sh "$ROOT/scripts/build-port.sh"
         return 0
     fi
-    if ! find_rust "$(oldest_rust)"; then
-        folder=$(installed) || no_rust
-        note "no Rust here; the installed program in $folder is used"
-        return 0
-    fi
+    find_rust "$(oldest_rust)" || no_rust
     build
     publish
 }
 
-main
+main "$@"

@@ -8,12 +8,15 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 # The port knows no other place (src/policy/file.rs).
 POLICY=/etc/portcullis/policy.toml
 
+# The group that is made if it is missing.
+OWN_GROUP=portcullis
+
 usage() {
     cat <<'END'
 usage: sh scripts/install.sh [option...]
 
   --group GROUP   who may start the port (default: as the installed file has it, else the group of the user behind
-                  sudo)
+                  sudo). The group portcullis is made if it is missing
   --level LEVEL   basic: cap_sys_ptrace, for what the kernel shows to debuggers only
                   full: cap_dac_read_search too, "can read everything". The file is the ceiling; what is kept of
                   it, /etc/portcullis/policy.toml decides
@@ -28,7 +31,7 @@ END
 }
 
 parse() {
-    group='' level='' roles=proc dest=/usr/local/libexec/portcullis binary='' uninstall=no audit='' policy=yes
+    group='' make_group=no level='' roles=proc dest=/usr/local/libexec/portcullis binary='' uninstall=no audit='' policy=yes
     while [ $# -gt 0 ]; do
         case $1 in
         --uninstall) uninstall=yes ;;
@@ -102,9 +105,17 @@ choose_group() {
         if [ -z "$group" ] && [ -e "$dest/portcullis-$role" ]; then group=$(stat -c %G -- "$dest/portcullis-$role"); fi
     done
     if [ -z "$group" ] && [ -n "$user" ]; then group=$(id -gn "$user"); fi
-    [ -n "$group" ] || die "--group is required: the group of the user that runs the BEAM"
+    [ -n "$group" ] || die "--group is required: the group of the user that runs the BEAM, or $OWN_GROUP, which is made if it is missing"
+    if [ "$group" = "$OWN_GROUP" ] && ! getent group "$group" >/dev/null; then make_group=yes; return 0; fi
     found=$(getent group "$group") || die "there is no group $group: groupadd --system $group"
     group=${found%%:*}
+}
+
+# Only once nothing else can be refused, and only the one that all pages name: any other that is missing is a typing mistake.
+make_group() {
+    [ "$make_group" = yes ] || return 0
+    groupadd --system "$group" || die "the group $group cannot be made"
+    say "group      $group is new"
 }
 
 choose_binary() {
@@ -153,8 +164,8 @@ install_role() { # ROLE
     caps=$(capabilities_of "$1")
     file=$dest/portcullis-$1
     choose_binary
-    new=$(mktemp "$dest/.portcullis-$1.XXXXXX")
-    trap 'rm -f -- "$new"' EXIT
+    new=$(mktemp "$dest/.portcullis-$1.XXXXXX") draft=''
+    trap 'rm -f -- "$new" "$draft"' EXIT
     trap 'exit 130' INT TERM
     cat -- "$source" >"$new"
     # Still root's alone. In a checkout of somebody else's the name may lead to a file that the group must not read.
@@ -167,6 +178,8 @@ install_role() { # ROLE
         die "$source does not run here (wrong architecture or C library?): build it on this machine"
     setcap "$caps" "$new" || die "$dest cannot hold file capabilities (file system without extended attributes?)"
     verify "$new" "$caps"
+    # A BEAM that waits for a program starts it as soon as it is there, and a port reads the policy once.
+    install_policy
     mv -f -- "$new" "$file"
     trap - EXIT
     say "installed $file  root:$group 0750  $caps"
@@ -183,24 +196,24 @@ verify() { # FILE CAPABILITIES
     cmp -s -- "$source" "$1" || die "$source changed while it was copied: try again"
 }
 
-# One that is there is root's decision, and stays. The directories were closed to others before.
+# One that is there is root's decision, and stays. Once, for all roles.
 install_policy() {
     [ "$policy" = yes ] || return 0
     if [ -e "$POLICY" ] || [ -L "$POLICY" ]; then
         say "policy     $POLICY is there and stays as it is"
+        policy=no
         return 0
     fi
     bad=$(unsafe_above "$(dirname -- "$POLICY")")
     [ -z "$bad" ] || die "$bad can be changed by others than root: the port would refuse a policy below it"
     install -d -o root -g root -m 0755 -- "$(dirname -- "$POLICY")"
-    new=$(mktemp "$POLICY.XXXXXX")
-    trap 'rm -f -- "$new"' EXIT
-    cat -- "$ROOT/priv/policy.toml" >"$new"
-    chmod 0644 "$new"
+    draft=$(mktemp "$POLICY.XXXXXX")
+    cat -- "$ROOT/priv/policy.toml" >"$draft"
+    chmod 0644 "$draft"
     # Not -f: if one has come meanwhile, it stays.
-    mv -n -- "$new" "$POLICY"
-    rm -f -- "$new"
-    trap - EXIT
+    mv -n -- "$draft" "$POLICY"
+    rm -f -- "$draft"
+    policy=no
     say "policy     $POLICY: an example; it decides what the port does"
 }
 
@@ -255,6 +268,8 @@ main() {
     choose_group
     choose_binary
     check_destination
+    make_group
+    wanted=$policy
     for role in $roles; do install_role "$role"; done
     for other in proc net; do
         case " $roles " in
@@ -266,8 +281,7 @@ main() {
             ;;
         esac
     done
-    install_policy
-    [ "$policy" = no ] || check_roles
+    [ "$wanted" = no ] || check_roles
     report
 }
 

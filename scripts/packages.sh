@@ -7,7 +7,7 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 
 # util-linux (setpriv, unshare, findmnt) and coreutils are on every Debian.
 DEMO='ca-certificates gcc libc6-dev libcap2-bin erlang-base'
-TEST="$DEMO acl iproute2 nftables openssl procps python3 shellcheck rebar3 elixir erlang-common-test erlang-dialyzer"
+TEST="$DEMO acl debootstrap git iproute2 lsof nftables openssl procps python3 shellcheck strace rebar3 elixir erlang-common-test erlang-dialyzer"
 
 usage() { die "usage: packages.sh demo|test [--list]"; }
 
@@ -37,7 +37,9 @@ rust_packages() {
         esac
         return 0
     done
-    die "apt has no Rust $rust_wanted or newer: install it from https://rustup.rs"
+    die "apt has no Rust $rust_wanted or newer. Debian 12 has one among its security updates; if /etc/apt/sources.list lacks them, this line adds them:
+  deb http://deb.debian.org/debian-security bookworm-security main
+Elsewhere: https://rustup.rs"
 }
 
 # The port is built by the user behind sudo in his own checkout, who cannot use a Rust in root's home.

@@ -9,10 +9,11 @@ main([Ebin]) ->
     Uid = uid(),
     process_flag(trap_exit, true),
     say("This BEAM runs as uid ~s and holds no capability (CapEff ~s).", [Uid, status("self", "CapEff")]),
-    case portcullis:start_link([{required, true}]) of
+    case portcullis:start_link([{roles, [proc, net]}, {required, true}]) of
         {ok, _Server} ->
             table(),
             one_of_root(),
+            firewall(),
             the_port_itself(),
             doctor();
         {error, Reason} ->
@@ -29,7 +30,8 @@ main(_) ->
 table() ->
     title("Processes of all users, by memory"),
     Columns = [pid, ppid, uid, state, rss, num_threads, comm, cmdline],
-    {Time, {ok, Rows}} = timer:tc(fun() -> portcullis:processes(#{columns => Columns}) end),
+    {Time, Answer} = timer:tc(fun() -> portcullis:processes(#{columns => Columns}) end),
+    Rows = answered(Answer),
     Sorted = lists:reverse(lists:sort([{Rss, R} || #{rss := Rss} = R <- Rows, is_integer(Rss)])),
     Line = "~7s ~7s ~6s ~-12s ~9s ~4s  ~-15ts ~ts",
     say(Line, ["PID", "PPID", "UID", "STATE", "RSS", "THR", "NAME", "COMMAND"]),
@@ -56,15 +58,15 @@ in_depth(Pid) ->
      || Name <- ["exe", "cwd", "root"], Link <- [lists:flatten(io_lib:format("/proc/~b/~s", [Pid, Name]))]],
     say("with it:", []),
     Items = [comm, exe, cwd, root, ppid, num_threads, starttime, seccomp],
-    {ok, Process} = portcullis:process(Pid, Items),
+    Process = answered(portcullis:process(Pid, Items)),
     [say("~14ts  ~ts", [atom_to_list(Item), text(maps:get(Item, Process))]) || Item <- Items],
     denied(Pid).
 
 %% A file of root's decides; what it denies, it says how to grant.
 denied(Pid) ->
     title("What it does not show, and why"),
-    {ok, Ref} = portcullis:subscribe(audit),
-    {ok, #{read_bytes := Io}} = portcullis:process(Pid, [read_bytes]),
+    Ref = answered(portcullis:subscribe(audit)),
+    #{read_bytes := Io} = answered(portcullis:process(Pid, [read_bytes])),
     say("read_bytes of process ~b -> ~tp", [Pid, Io]),
     say("    the kernel wants cap_dac_read_search too, which level basic leaves out", []),
     answer(io_lib:format("environ of process ~b", [Pid]), portcullis:process(Pid, [environ])),
@@ -88,10 +90,51 @@ say_events(Ref, N) ->
     after 500 -> ok
     end.
 
+%% What is there, then a change that takes itself back: nothing is left of it.
+firewall() ->
+    title("The firewall of this machine"),
+    case portcullis:nft_list() of
+        {ok, Objects} ->
+            Tables = [{Family, Name} || #{table := #{family := Family, name := Name}} <- Objects],
+            [say("table ~ts ~ts: ~ts", [text(Family), text(Name), content(Family, Name, Objects)])
+             || {Family, Name} <- Tables],
+            say("~b tables, ~b objects", [length(Tables), length(Objects)]),
+            change();
+        {error, Error} -> say("~ts", [portcullis:format_error(Error)])
+    end.
+
+content(Family, Name, Objects) ->
+    Kinds = [Kind || Object <- Objects, {Kind, #{family := F, table := T}} <- maps:to_list(Object),
+                     F =:= Family, T =:= Name],
+    case lists:usort(Kinds) of
+        [] -> "empty";
+        Each -> lists:join(", ", [[text(Kind), " ", text(length([K || K <- Kinds, K =:= Kind]))] || Kind <- Each])
+    end.
+
+%% 192.0.2.7 is an address for documents (RFC 5737): nobody is kept out.
+change() ->
+    Table = portcullis_nft:table(inet, portcullis),
+    Chain = portcullis_nft:base_chain(inet, portcullis, demonstration,
+                                      #{type => filter, hook => input, prio => -300, policy => accept}),
+    Rule = portcullis_nft:rule(inet, portcullis, demonstration,
+                               [portcullis_nft:match(portcullis_nft:payload(ip, saddr), {192, 0, 2, 7}),
+                                portcullis_nft:counter(), portcullis_nft:drop()]),
+    say("~na change that takes itself back after ten seconds, unless somebody confirms it:", []),
+    case portcullis:nft_apply([portcullis_nft:add(Object) || Object <- [Table, Chain, Rule]], #{confirm => 10000}) of
+        {ok, #{ref := Ref, generation := Generation}} ->
+            Now = answered(portcullis:nft_list(portcullis_nft:list(Chain))),
+            say("    made, as generation ~b of the ruleset:", [Generation]),
+            [say("        ~tp", [Expression]) || #{rule := #{expr := Expressions}} <- Now, Expression <- Expressions],
+            say("    taken back: ~tp", [portcullis:nft_rollback(Ref)]);
+        {error, Error} -> say("    ~ts", [indented(portcullis:format_error(Error))])
+    end,
+    answer("a table that no line of the policy names", portcullis:nft_apply([portcullis_nft:add(
+        portcullis_nft:table(inet, somebody_elses))], #{confirm => 10000})).
+
 %% The kernel's own words, not the port's.
 the_port_itself() ->
     title("What the port can still do: /proc/PORT/status"),
-    {ok, #{proc := #{os_pid := Pid, program := Program}}} = portcullis:info(),
+    #{proc := #{os_pid := Pid, program := Program}} = answered(portcullis:info()),
     Folder = integer_to_list(Pid),
     say("~ts, pid ~b", [text(unicode:characters_to_binary(Program)), Pid]),
     Lines = [{"CapPrm", "cap_sys_ptrace, raised only around a read"}, {"CapEff", "at rest: nothing"},
@@ -103,6 +146,13 @@ the_port_itself() ->
 doctor() ->
     title("Doctor"),
     say("~ts", [portcullis_doctor:format(portcullis:doctor())]).
+
+%% What cannot be shown ends it, in words; quickstart.sh says how to undo what is there.
+answered({ok, Answer}) -> Answer;
+answered({error, Error}) ->
+    say("~n~ts", [portcullis:format_error(Error)]),
+    doctor(),
+    halt(1).
 
 %% --- How it shows it -----------------------------------------------------------------------------------------------
 

@@ -9,7 +9,19 @@ GROUP=portcullis
 DEMO_USER=portcullis-demo
 DEST=/usr/local/libexec/portcullis
 
-phase() { printf '\n=== %s\n' "$*"; }
+phase() {
+    doing=${1%% as user *}
+    printf '\n=== %s\n' "$*"
+}
+
+# Whatever is half done can be done again, or taken back.
+ended() { # STATUS
+    if [ -n "$work" ]; then rm -rf "$work"; fi
+    [ "$1" -ne 0 ] || return 0
+    printf '\n=== it failed at: %s\n' "$doing" >&2
+    note "what went wrong is said above. Once that is mended: sh $ROOT/scripts/quickstart.sh"
+    note "to take back what is done already (packages stay): sh $ROOT/scripts/quickstart.sh --undo"
+}
 
 # Who the demonstration runs as: the user behind sudo, or a system user of its own.
 demo_user() {
@@ -92,17 +104,18 @@ main() {
         return 0
     fi
     started=$(date +%s)
+    work=''
+    trap 'ended $?' EXIT
+    trap 'exit 130' INT TERM
     phase "packages"
     sh "$ROOT/scripts/packages.sh" demo
     phase "build"
     sh "$ROOT/scripts/build-port.sh"
     phase "install"
     make_user
-    sh "$ROOT/scripts/install.sh" --group "$GROUP" --dest "$DEST"
+    sh "$ROOT/scripts/install.sh" --group "$GROUP" --role proc,net --dest "$DEST"
     phase "demonstration as user $user ($(id "$user"))"
     work=$(mktemp -d /tmp/portcullis-quickstart.XXXXXX)
-    trap 'rm -rf "$work"' EXIT
-    trap 'exit 130' INT TERM
     compile_client
     demonstrate
     next_steps

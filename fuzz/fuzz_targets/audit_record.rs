@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::audit::record::{Decision, Event, Stamp, denied, line};
+use portcullis::audit::record::{Decision, Event, Stamp, denied, is_record, line};
 use portcullis::policy::Policy;
 use portcullis::policy::suggest::suggest;
 
@@ -19,7 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(record.matches('"').count(), 2);
     let read = denied(record.as_bytes());
     assert_eq!(read.is_some_and(|r| r.target == bytes), bytes.len() <= 512);
-    let _ = denied(bytes);
+    assert!(is_record(record.as_bytes()));
+    assert!(denied(bytes).is_none() || is_record(bytes));
     for (key, entries) in &suggest(&Policy::without_a_file(), bytes).lines {
         assert!(key.with(entries).chars().all(|c| !c.is_control() || c == '\n'));
     }

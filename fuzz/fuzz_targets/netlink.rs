@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::netlink::attr::{Attrs, Buffer};
+use portcullis::netlink::attr::{Attrs, Buffer, find, ne32_at, ne64_at};
 use portcullis::netlink::message::{Ack, Message, Messages};
 use portcullis::nft::transport::replies::{Replies, Verdict};
 
@@ -58,6 +58,10 @@ fn one(message: &Message<'_>) -> bool {
 fuzz_target!(|data: &[u8]| {
     let Some((commands, bytes)) = data.split_first() else { return };
     assert_eq!(Attrs::check(bytes).is_ok(), Attrs::new(bytes).is_whole());
+    assert_eq!(find(bytes, 1).is_some(), Attrs::new(bytes).any(|attr| attr.kind == 1));
+    let place = usize::from(*commands);
+    assert_eq!(ne32_at(bytes, place).is_some(), place + 4 <= bytes.len());
+    assert_eq!(ne64_at(bytes, place).is_some(), place + 8 <= bytes.len());
     let mut faults = false;
     for message in Messages::new(bytes) {
         faults |= one(&message);

@@ -24,6 +24,11 @@ fuzz_target!(|text: &[u8]| {
         }
         Ok(_) => {
             let policy = understood("/p", text).unwrap();
+            // What is said of a node narrows: it holds no capability that the policy does not take.
+            let peer = policy.clone().for_peer("app@host");
+            for role in Role::ALL {
+                assert!(peer.capabilities(*role).without(policy.capabilities(*role)).is_empty());
+            }
             assert!(words::describe(&policy).chars().all(|c| !c.is_control() || c == '\n'));
             for role in Role::ALL {
                 let kept = policy.capabilities(*role);
@@ -33,7 +38,9 @@ fuzz_target!(|text: &[u8]| {
                 [("process", &["exe"][..]), ("file_open", &["/var/log/x"]), ("ping", &["192.0.2.1"])]
             {
                 let args: Vec<&[u8]> = args.iter().map(|a| a.as_bytes()).collect();
-                let _ = question::ask(&policy, op.as_bytes(), &args).unwrap();
+                let whole = question::ask(&policy, op.as_bytes(), &args).unwrap();
+                let narrowed = question::ask(&peer, op.as_bytes(), &args).unwrap();
+                assert!(narrowed.is_err() || whole.is_ok());
             }
         }
     }

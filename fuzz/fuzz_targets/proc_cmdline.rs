@@ -2,6 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use portcullis::proc::parse::environ::Variable;
 use portcullis::proc::parse::{cmdline, environ};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -12,4 +13,9 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(arguments.iter().all(|argument| !argument.contains(&0)));
     assert!(environ::variables(bytes).eq(arguments));
     assert_eq!(environ::count(bytes), cmdline::count(bytes));
+    let shown = [b"A".to_vec()];
+    assert_eq!(environ::redacted(bytes, &shown).count(), environ::count(bytes));
+    for variable in environ::redacted(bytes, &shown) {
+        assert!(!matches!(variable, Variable::Shown(text) if !text.starts_with(b"A=")));
+    }
 });

@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use portcullis::proc::guard;
 use portcullis::proc::parse::limits::parse;
+use portcullis::sys::guard;
 use std::panic::{set_hook, take_hook};
 use std::sync::Once;
 

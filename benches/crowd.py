@@ -1,0 +1,43 @@
+"""Opens very many sockets: ends of TCP connections, of as many processes as it takes, and one that listens for each.
+
+usage: crowd.py SOCKETS FIRST, where FIRST is the number of the first process, of which its address is made. Prints "ready"; ends with stdin.
+"""
+
+import os
+import resource
+import socket
+import sys
+
+EACH = 10_000  # hard limits of 20,000 descriptors are met
+
+
+def connections(place, sockets):
+    listener = socket.create_server(place, backlog=16)
+    ends = [listener]
+    for _ in range(sockets // 2):
+        ends.append(socket.create_connection(place))
+        ends.append(listener.accept()[0])
+    return ends
+
+
+def main():
+    sockets, number = int(sys.argv[1]), int(sys.argv[2])
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    for first in range(0, sockets, EACH):
+        number += 1
+        ready, done = os.pipe()
+        if os.fork() == 0:
+            kept = connections((f"127.0.{number}.1", 7001), min(EACH, sockets - first))
+            os.write(done, b"x")
+            sys.stdin.buffer.read()
+            del kept
+            os._exit(0)
+        os.close(done)
+        if not os.read(ready, 1):
+            sys.exit("a process of the crowd failed")
+    print("ready", flush=True)
+    sys.stdin.buffer.read()
+
+
+main()
