@@ -17,21 +17,29 @@ const LEVELS: &[(&str, u8)] = &[
     ("rate", 0),
     ("policy/permit", 0),
     ("sys", 1),
+    ("helper", 2),
     ("netlink", 2),
     ("wire", 2),
-    ("audit", 3),
-    ("file", 3),
-    ("icmp", 3),
-    ("nft", 3),
-    ("proc", 3),
-    ("sysctl", 3),
-    ("protocol", 4),
-    ("policy", 5),
-    ("harden", 5),
-    ("exec", 6),
-    ("cli", 7),
-    ("lib", 8),
-    ("main", 9),
+    ("settings", 3),
+    ("table", 3),
+    ("audit", 4),
+    ("dist", 4),
+    ("file", 4),
+    ("icmp", 4),
+    ("kernel", 4),
+    ("nft", 4),
+    ("proc", 4),
+    ("sysctl", 4),
+    // Sockets belong to processes.
+    ("sockets", 5),
+    ("protocol", 6),
+    ("watch", 6),
+    ("policy", 7),
+    ("harden", 7),
+    ("exec", 8),
+    ("cli", 9),
+    ("lib", 10),
+    ("main", 11),
 ];
 
 fn source() -> PathBuf {
@@ -114,7 +122,7 @@ fn the_reader_of_imports_sees_what_is_there() {
     assert_eq!(imports(code), ["sys/fd", "sys/process", "op/Role", "wire/atoms/named"]);
     assert_eq!(room("policy/permit").1, 0);
     assert_eq!(room("policy/permit/Permit").1, 0);
-    assert_eq!(room("policy").1, 5);
+    assert_eq!(room("policy").1, 7);
 }
 
 #[test]

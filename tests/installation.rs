@@ -131,7 +131,7 @@ fn arguments_that_are_not_understood_are_said_to_the_peer() {
 #[test]
 fn a_low_limit_of_descriptors_is_refused_or_served_but_never_a_crash() {
     let Some(f) = fixtures() else { return };
-    for limit in 3..12 {
+    for limit in 3..15 {
         let line = format!("ulimit -n {limit}; exec {} port --role proc", f.program("ok").display());
         let mut port = Port::start(f.command(&[], &["sh", "-c", &line]));
         let Some(first) = port.receive() else {
