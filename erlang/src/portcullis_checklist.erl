@@ -112,7 +112,9 @@ epmd([]) -> [good(epmd, <<"cannot be reached from the network">>)];
 epmd(Open) ->
     [warning(epmd,
              text("epmd listens on ~ts: it names the nodes of this host, and their ports, to anybody", [places(Open)]),
-             <<"epmd -kill && ERL_EPMD_ADDRESS=127.0.0.1 epmd -daemon   # while no node runs; "
+             %% It answers before it ends: the next one would find its port taken, and end without a word.
+             <<"epmd -kill && while epmd -names >/dev/null 2>&1; do sleep 0.1; done && "
+               "ERL_EPMD_ADDRESS=127.0.0.1 epmd -daemon   # while no node runs; "
                "in the unit: Environment=ERL_EPMD_ADDRESS=127.0.0.1; in a socket unit: ListenStream=127.0.0.1:4369">>)].
 
 neighbours([]) -> [];
