@@ -11,6 +11,7 @@ pub mod error;
 pub mod ids;
 pub mod kernel;
 pub mod limits;
+pub mod meant;
 pub mod measure;
 pub mod op;
 pub mod quote;

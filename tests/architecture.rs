@@ -11,6 +11,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("capability", 0),
     ("error", 0),
     ("ids", 0),
+    ("meant", 0),
     ("measure", 0),
     ("op", 0),
     ("quote", 0),

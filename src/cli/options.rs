@@ -4,6 +4,7 @@
 use crate::dist::handshake::name::NodeName;
 use crate::error::{Reason, Refusal};
 use crate::harden::Start;
+use crate::meant::hint;
 use crate::op::Role;
 use crate::quote::shell;
 
@@ -149,10 +150,16 @@ pub fn parse(arguments: &[Vec<u8>]) -> Result<Command, Refusal> {
         Some(b"node") => configured("node", rest).map(Command::Node),
         Some(b"policy") => policy(rest).map(Command::Policy),
         Some(b"port") => port(rest).map(|(start, peer)| Command::Port(start, peer)),
-        Some(other) => Err(wrong(format!("there is no command {}", shell(other)))),
+        Some(other) => Err(wrong(format!("there is no command {}{}", shell(other), hint(other, COMMANDS)))),
         None => Err(wrong("a command is missing".into())),
     }
 }
+
+/// The commands, and the options of those of `dist`, as they are suggested.
+const COMMANDS: &[&str] = &["port", "doctor", "policy", "node", "gateway", "dist", "--help", "--version"];
+const CHECK: &[&str] = &["--config", "--draft"];
+const TEST_FILTER: &[&str] = &["--config", "--draft", "--node", "--direction", "--message", "--break-glass"];
+const BREAK_GLASS: &[&str] = &["--config", "--reason", "--for", "--close"];
 
 fn port<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<(Start, Option<NodeName>), Refusal> {
     let (mut role, mut peer) = (None, None);
@@ -170,7 +177,9 @@ fn port<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<(Start, Option<N
                 if rest
                     .next()
                     .is_some_and(|row| crate::harden::seccomp::WITHOUT_ROW.set(row.to_vec()).is_ok()) => {}
-            other => return Err(wrong(format!("port does not know {}", shell(other)))),
+            other => {
+                return Err(unknown("port", other, &["--role", "--peer", "--unprivileged", "--allow-root"]));
+            }
         }
     }
     let role = role.ok_or_else(|| wrong("port needs --role proc or --role net".into()))?;
@@ -180,6 +189,9 @@ fn port<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<(Start, Option<N
 fn configured<'a>(name: &str, mut rest: impl Iterator<Item = &'a [u8]>) -> Result<Vec<u8>, Refusal> {
     match (rest.next(), rest.next(), rest.next()) {
         (Some(b"--config"), Some(file), None) => Ok(file.to_vec()),
+        (Some(option), Some(_), None) if !hint(option, &["--config"]).is_empty() => {
+            Err(unknown(name, option, &["--config"]))
+        }
         _ => Err(wrong(format!("{name} needs --config FILE, and nothing else"))),
     }
 }
@@ -189,7 +201,10 @@ fn dist<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<DistCommand, Ref
         Some(b"check") => false,
         Some(b"test-filter") => true,
         Some(word @ (b"break-glass" | b"code-key")) => return glass(word == b"code-key", rest),
-        Some(other) => return Err(wrong(format!("dist does not know {}", shell(other)))),
+        Some(other) => {
+            let known = ["check", "test-filter", "break-glass", "code-key", "keys"];
+            return Err(unknown("dist", other, &known));
+        }
         None => return Err(wrong("dist needs check, test-filter, break-glass, code-key or keys".into())),
     };
     let (mut file, mut node, mut direction, mut message, mut target) = (None, None, None, None, None);
@@ -214,7 +229,7 @@ fn dist<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<DistCommand, Ref
             other if message.is_some() && target.is_none() && !other.starts_with(b"--") => {
                 target = Some(text(other, "TARGET")?);
             }
-            other => return Err(wrong(format!("dist does not know {}", shell(other)))),
+            other => return Err(unknown("dist", other, if tests { TEST_FILTER } else { CHECK })),
         }
     }
     let file = file.ok_or_else(|| wrong("dist needs --config FILE".into()))?;
@@ -252,7 +267,7 @@ fn glass<'a>(key: bool, mut rest: impl Iterator<Item = &'a [u8]>) -> Result<Dist
             b"--reason" if !key => value(&mut reason)?,
             b"--for" if !key => value(&mut seconds)?,
             b"--close" if !key => close = true,
-            other => return Err(wrong(format!("dist does not know {}", shell(other)))),
+            other => return Err(unknown("dist", other, if key { CHECK } else { BREAK_GLASS })),
         }
     }
     let file = file.ok_or_else(|| wrong("dist needs --config FILE".into()))?.into_bytes();
@@ -285,7 +300,7 @@ fn keys<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<KeysCommand, Ref
                 words.push(text(word, "a word")?);
                 continue;
             }
-            other => return Err(wrong(format!("dist keys does not know {}", shell(other)))),
+            other => return Err(unknown("dist keys", other, &["--dir", "--days", "--at"])),
         };
         let value = rest.next().map(|value| text(value, "a value")).transpose()?;
         let once = value.is_some() && place.is_none();
@@ -320,7 +335,7 @@ fn doctor<'a>(mut rest: impl Iterator<Item = &'a [u8]>) -> Result<Asked, Refusal
         match option {
             b"--role" => asked.role = Some(role_named(rest.next())?),
             other if other.starts_with(b"-") => {
-                return Err(wrong(format!("doctor does not know {}", shell(other))));
+                return Err(unknown("doctor", other, &["--role"]));
             }
             file if asked.file.is_none() => asked.file = Some(file.to_vec()),
             other => return Err(wrong(format!("doctor takes one file, and {} is a second", shell(other)))),
@@ -335,17 +350,22 @@ fn policy<'a>(rest: impl Iterator<Item = &'a [u8]>) -> Result<PolicyCommand, Ref
         return Err(wrong("policy needs check, explain or suggest".into()));
     }
     let command = words.remove(0);
-    let mut file = None;
-    if command != b"check" && words.first().is_some_and(|w| w == b"--policy") {
-        if words.len() < 2 {
-            return Err(wrong("--policy needs a file".into()));
+    let (mut file, mut peer) = (None, None);
+    // What is asked about has no names that begin so.
+    while command != b"check" && words.first().is_some_and(|w| w.starts_with(b"--")) {
+        match words.remove(0).as_slice() {
+            b"--policy" if words.is_empty() => return Err(wrong("--policy needs a file".into())),
+            b"--policy" if file.is_none() => file = Some(words.remove(0)),
+            b"--peer" if peer.is_none() && command == b"explain" => {
+                peer = Some(peer_named(words.first().map(Vec::as_slice))?);
+                words.remove(0);
+            }
+            other => {
+                let known: &[&str] =
+                    if command == b"explain" { &["--policy", "--peer"] } else { &["--policy"] };
+                return Err(unknown("policy", other, known));
+            }
         }
-        file = words.drain(..2).next_back();
-    }
-    let mut peer = None;
-    if command == b"explain" && words.first().is_some_and(|w| w == b"--peer") {
-        peer = Some(peer_named(words.get(1).map(Vec::as_slice))?);
-        drop(words.drain(..2));
     }
     let only = |words: Vec<Vec<u8>>| match words.as_slice() {
         [] => Ok(None),
@@ -359,7 +379,7 @@ fn policy<'a>(rest: impl Iterator<Item = &'a [u8]>) -> Result<PolicyCommand, Ref
         }
         b"explain" => Ask::Explain(words),
         b"suggest" => Ask::Suggest(only(words)?),
-        other => return Err(wrong(format!("policy does not know {}", shell(other)))),
+        other => return Err(unknown("policy", other, &["check", "explain", "suggest"])),
     };
     Ok(PolicyCommand { file, peer, ask })
 }
@@ -376,108 +396,13 @@ fn peer_named(name: Option<&[u8]>) -> Result<NodeName, Refusal> {
         .ok_or_else(|| wrong(format!("{} is not the name of a node, such as app@host.example", shell(name))))
 }
 
+fn unknown(command: &str, word: &[u8], known: &[&str]) -> Refusal {
+    wrong(format!("{command} does not know {}{}", shell(word), hint(word, known)))
+}
+
 fn wrong(message: String) -> Refusal {
     Refusal::new(Reason::BadArguments, message, format!("{} --help", super::me()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(line: &str) -> Result<Command, Refusal> {
-        let arguments: Vec<Vec<u8>> = line.split_whitespace().map(|w| w.as_bytes().to_vec()).collect();
-        parse(&arguments)
-    }
-
-    #[test]
-    fn a_port_is_privileged_and_not_for_root_unless_told() {
-        let Ok(Command::Port(start, None)) = parsed("port --role proc") else { panic!() };
-        assert!(!start.unprivileged && !start.allow_root);
-        let Ok(Command::Port(_, Some(peer))) = parsed("port --role proc --peer a@h") else { panic!() };
-        assert_eq!(peer.as_str(), "a@h");
-        let Ok(Command::Port(start, None)) = parsed("port --unprivileged --allow-root --role proc") else {
-            panic!()
-        };
-        assert!(start.unprivileged && start.allow_root);
-    }
-
-    #[test]
-    fn a_policy_is_the_installed_one_unless_a_file_is_named() {
-        let asked = |line| match parsed(line) {
-            Ok(Command::Policy(command)) => command,
-            other => panic!("{other:?}"),
-        };
-        assert!(asked("policy check").file.is_none());
-        assert_eq!(asked("policy check p.toml").file.unwrap(), b"p.toml");
-        let explain = asked("policy explain --policy p.toml ping ::1");
-        assert_eq!(explain.file.unwrap(), b"p.toml");
-        assert!(matches!(explain.ask, Ask::Explain(words) if words == [b"ping".to_vec(), b"::1".to_vec()]));
-        assert!(matches!(asked("policy suggest -").ask, Ask::Suggest(Some(_))));
-    }
-
-    #[test]
-    fn a_message_has_its_target_behind_it() {
-        let line =
-            "dist test-filter --config /f --node a@h --direction in --message reg_send x --break-glass";
-        let Ok(Command::Dist(DistCommand { file, draft: false, ask })) = parsed(line) else { panic!() };
-        assert_eq!(file, b"/f");
-        let DistAsk::TestFilter { node, direction, message, target, glass: true } = ask else { panic!() };
-        assert_eq!((&*node, &*direction, &*message, target.as_deref()), ("a@h", "in", "reg_send", Some("x")));
-        assert!(matches!(parsed("dist check --config f --draft"), Ok(Command::Dist(d)) if d.draft));
-    }
-
-    #[cfg(not(feature = "weakened"))]
-    #[test]
-    fn what_is_not_understood_is_refused() {
-        for line in [
-            "",
-            "serve",
-            "port",
-            "port --role",
-            "port --role root",
-            "port --role proc extra",
-            "doctor -x",
-            "doctor a b",
-            "policy",
-            "policy grant",
-            "policy check a b",
-            "policy check --force",
-            "policy explain --policy",
-            "policy suggest a b",
-            "node",
-            "node --config",
-            "node --config f x",
-            "dist",
-            "dist filter",
-            "dist check",
-            "dist check --config",
-            "dist check --config f --config f",
-            "dist check --config f --node a@h",
-            "dist test-filter --config f --node a@h --direction in",
-            "dist break-glass --config f",
-            "dist break-glass --config f --reason",
-            "dist break-glass --config f --reason a --reason b",
-            "dist break-glass --config f --reason a --for x",
-            "dist break-glass --config f --reason a --close",
-            "dist break-glass --config f --reason a --draft",
-            "dist break-glass --reason a",
-            "dist code-key --config f --reason a",
-            "port --role proc --peer",
-            "port --role proc --peer a",
-            "port --role proc --peer a@h --peer b@h",
-            "dist test-filter --config f x --message link",
-            "dist keys",
-            "dist keys ca",
-            "dist keys --dir d",
-            "dist keys ca x --dir d",
-            "dist keys node --dir d",
-            "dist keys ca --dir d --dir e",
-            "dist keys ca --dir d --days 0",
-            "dist keys ca --dir d --force",
-            "dist test-filter --config f --node a@h --direction in --message reg_send x y",
-            "port --role proc --without seccomp",
-        ] {
-            assert_eq!(parsed(line).unwrap_err().reason, Reason::BadArguments, "{line}");
-        }
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::meant::meant;
 use crate::measure::{Measure, in_force};
 
 /// Mistakes that are told at once; a file that is none at all has too many.
@@ -225,46 +226,4 @@ impl<'t> Reader<'t> {
 pub fn quoted(text: &str) -> String {
     let short: String = text.chars().take(60).collect();
     format!("{short:?}")
-}
-
-/// The word that was probably meant.
-#[must_use]
-pub fn meant<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    known.iter().copied().find(|k| near(k, word))
-}
-
-/// Whether two words are one letter apart, or two neighbours swapped.
-fn near(a: &str, b: &str) -> bool {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let (short, long) = if a.len() <= b.len() { (&a, &b) } else { (&b, &a) };
-    let same = short.iter().zip(long).take_while(|(x, y)| x == y).count();
-    let rest = |word: &[char], skip: usize| word.get(same + skip..).unwrap_or_default().to_vec();
-    let swapped = short.get(same).zip(short.get(same + 1)) == long.get(same + 1).zip(long.get(same));
-    match long.len() - short.len() {
-        0 => rest(short, 1) == rest(long, 1) || swapped && rest(short, 2) == rest(long, 2),
-        1 => rest(short, 0) == rest(long, 1),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::near;
-
-    #[test]
-    fn a_word_that_looks_like_another_is_taken_for_it() {
-        for (meant, written) in [
-            ("reg_send", "regsend"),
-            ("accept", "acept"),
-            ("deny", "dney"),
-            ("link", "linkk"),
-            ("exit", "exut"),
-        ] {
-            assert!(near(meant, written) && near(written, meant), "{meant} {written}");
-        }
-        for (one, other) in [("link", "unlink"), ("accept", "deny"), ("a", "bc"), ("monitor", "monitor_exit")]
-        {
-            assert!(!near(one, other), "{one} {other}");
-        }
-    }
 }

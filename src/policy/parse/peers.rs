@@ -8,11 +8,11 @@ use toml::de::DeTable;
 use super::{Reader, Value, quoted};
 use crate::dist::handshake::name::NodeName;
 use crate::limits::{DEADLINE_MAX_MS, PID_MAX};
+use crate::meant::meant;
 use crate::op::Role;
 use crate::policy::peers::{Narrow, Others, Peers, Section, Words};
 use crate::policy::rules::ProcLevel;
 use crate::protocol::{ops, tables};
-use crate::settings::meant;
 
 impl<'t> Reader<'t> {
     /// `[peers]`.
