@@ -4,13 +4,13 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::error::RequestError;
-use crate::exec::firewall::make;
+use crate::exec::firewall::{make, of_all};
 use crate::exec::output::Output;
 use crate::exec::rows::{RowAnswer, Source};
 use crate::exec::session::Session;
 use crate::nft::action::{ApplyNft, ChangeNft, ReadNft};
 use crate::nft::args::How;
-use crate::nft::ban::{self, BanArgs, Held, Near, Network, Plan};
+use crate::nft::ban::{self, BanArgs, BanNft, Held, Near, Network, Plan};
 use crate::nft::intervals::Interval;
 use crate::nft::listing::{Form, Listing, Wanted};
 use crate::nft::model::{Command, Creation, Target, Text};
@@ -92,7 +92,10 @@ impl Work {
         let name = ban::set_name(self.network.width());
         let change = ChangeNft::element(self.verb, &ban::table(), name);
         let target = change.to_string().into_bytes();
-        let permit = session.permit(self.op, change, || target.clone(), output)?;
+        let permit = session.permit(self.op, change, || target.clone(), output).map_err(|one| {
+            let (width, lifts) = (Some(self.network.width()), self.verb == "del_element");
+            of_all(one, BanNft { width, lifts }, session)
+        })?;
         for _ in 0..TRIES {
             let (generation, near) = session.firewall.near(&permit, &self.network)?;
             let plan = plan(&near);

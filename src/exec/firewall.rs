@@ -14,7 +14,7 @@ use crate::nft::firewall::Applied;
 use crate::nft::listing::{Form, Listing, Wanted};
 use crate::nft::model::{Command, Flush};
 use crate::nft::{point, reset, schema};
-use crate::policy::authorize;
+use crate::policy::{Action, authorize};
 use crate::protocol::reply;
 use crate::protocol::request::Request;
 use crate::wire::atoms;
@@ -94,7 +94,7 @@ pub(super) fn make(
 }
 
 /// The same refusal, for whoever asked: with what would grant all that the transaction lacks.
-fn of_all(one: RequestError, action: ApplyNft<'_>, session: &Session) -> RequestError {
+pub(super) fn of_all(one: RequestError, action: impl Action, session: &Session) -> RequestError {
     match (one, authorize(&session.court.policy, session.court.held, action)) {
         (RequestError::DeniedByPolicy(first), Err(all)) if first.rule == all.rule => {
             RequestError::DeniedByPolicy(all)

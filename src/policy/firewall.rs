@@ -77,7 +77,8 @@ fn groups<'c>(changes: &[&'c ChangeNft], is_of: Of) -> Vec<Group<'c>> {
     }
     let mut groups: Vec<Group<'c>> = Vec::new();
     for mut one in by_name {
-        one.ops.sort_unstable();
+        // What is put into a set comes after the set, as it is read.
+        one.ops.sort_unstable_by_key(|verb| (verb.ends_with("_element"), *verb));
         match groups.iter_mut().find(|group| group.ops == one.ops) {
             Some(group) => group.names.append(&mut one.names),
             None => groups.push(one),

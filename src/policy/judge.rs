@@ -10,6 +10,7 @@ use crate::file::action::{OpenFile, ReadFile};
 use crate::icmp::action::Ping;
 use crate::limits::NFT_GRANTS_MAX;
 use crate::nft::action::{ApplyNft, ChangeNft, ReadNft, needs_chain, needs_object, needs_set};
+use crate::nft::ban::BanNft;
 use crate::policy::file::{self, PATH};
 use crate::policy::firewall;
 use crate::policy::rules::{Line, NO_FILES, NftWrite, ProcLevel, WILDCARDS};
@@ -181,6 +182,38 @@ impl Action for ChangeNft {
             }),
             None => Err(needs_changes(&[&self])),
         }
+    }
+}
+
+impl Action for BanNft {
+    type Granted = Self;
+
+    /// Where a ban was made before, the elements are all. Who lacks that lacks mostly the rest as well, and is told both at once.
+    fn judge(self, policy: &Policy) -> Result<Allowed<Self>, Denial> {
+        let write = &policy.rules.nft.write;
+        let rule_of = |change: &ChangeNft| write.iter().find(|rule| covers(rule, change));
+        let lacks = |changes: Vec<ChangeNft>| {
+            changes.into_iter().filter(|c| rule_of(c).is_none()).collect::<Vec<_>>()
+        };
+        let first = lacks(self.makes());
+        if !lacks(self.elements()).is_empty() {
+            let elements = lacks(Self { width: None, ..self }.elements());
+            let denial = needs_changes(&first.iter().chain(&elements).collect::<Vec<_>>());
+            let Some((section, line)) = denial.grant.as_ref().filter(|_| !first.is_empty()) else {
+                return Err(denial);
+            };
+            let hint = format!(
+                "{PATH} does not grant a ban, the first of which makes its table too (later ones take add_element alone); \
+                 under {section} this would: {line}"
+            );
+            return Err(Denial { hint, ..denial });
+        }
+        let line = self.elements().iter().find_map(rule_of).map(|rule| rule.line);
+        let note = (!first.is_empty()).then_some(
+            "while table inet portcullis is there: the first ban makes it, which takes more than this",
+        );
+        let capabilities = Capabilities::of(&[Capability::NetAdmin]);
+        Ok(Allowed { granted: self, capabilities, ground: Ground { note, ..ground("nft.write", line) } })
     }
 }
 

@@ -12,6 +12,7 @@ use crate::icmp::args::is_one_host;
 use crate::nft::action::{
     ChangeNft, FAMILIES, ReadNft, VERBS, is_name as is_nft_name, needs_chain, needs_object, needs_set,
 };
+use crate::nft::ban::{self, BanNft, Network};
 use crate::op::Role;
 use crate::policy::{Action, Allowed, Ground, Policy};
 use crate::proc::action::{ReadProcesses, Tier};
@@ -27,6 +28,7 @@ processes [COLUMN...]    process [COLUMN...]
 query TABLE [COLUMN...]  file_open PATH           ping ADDRESS
 nft_list                 nft_apply VERB FAMILY TABLE [CHAIN, SET or OBJECT]
 sysctl_get NAME          sysctl_set NAME VALUE
+ban [ADDRESS]            unban [ADDRESS]          banned
 sysctl_list
 ";
 
@@ -62,7 +64,11 @@ fn about(
             let address = address.ok_or("ping takes the address of one host, such as 192.0.2.1")?;
             Ok(answer(policy, Ping { address }))
         }
-        (b"nft_list", []) => Ok(answer(policy, ReadNft)),
+        (b"ban" | b"unban", words) => {
+            let (lifts, width) = (op == b"unban", banned_width(words)?);
+            Ok(answer(policy, BanNft { width, lifts }))
+        }
+        (b"nft_list" | b"banned", []) => Ok(answer(policy, ReadNft)),
         (b"nft_apply", [verb, family, table, object @ ..]) if object.len() <= 1 => {
             let change = ChangeNft {
                 verb: text(verb),
@@ -123,6 +129,29 @@ fn query(policy: &Policy, table: &str, columns: &[&[u8]]) -> Result<Answer, Stri
     }
     let wants = |column: Atom| names.is_empty() || names.contains(&column.name().as_bytes());
     Ok(answer(policy, table.action(&wants)))
+}
+
+/// The width of the addresses that a ban is about: it names one of them, a network, or none; a record names the change.
+fn banned_width(words: &[&[u8]]) -> Result<Option<u32>, String> {
+    let change = |set: &[u8]| [32, 128].into_iter().find(|width| set == ban::set_name(*width).as_bytes());
+    match words {
+        [] => Ok(None),
+        [one] => {
+            let text = String::from_utf8_lossy(one);
+            let (address, bits) = text.split_once('/').map_or((&*text, None), |(a, bits)| (a, Some(bits)));
+            let network = address.parse::<IpAddr>().ok().and_then(|address| {
+                let all = if address.is_ipv4() { 32 } else { 128 };
+                Network::new(address, bits.map_or(Some(all), |bits| bits.parse().ok())?)
+            });
+            let network =
+                network.ok_or("a ban is of an address or a network, such as 192.0.2.7 or 192.0.2.0/24")?;
+            Ok(Some(network.width()))
+        }
+        [_, b"inet", table, ..] if *table == ban::TABLE.as_bytes() => {
+            Ok(words.get(3).and_then(|set| change(set)))
+        }
+        _ => Err("a ban is of one address or network: ban 192.0.2.7".to_owned()),
+    }
 }
 
 /// A change names its table, and the chain, set or object that it is about, as a policy does.

@@ -101,15 +101,17 @@ mod tests {
             seq=7 time=1.0 op=file_open target=\"/a/../b\" decision=denied rule=files.read\n\
             seq=8 time=1.0 op=file_open target=\"/var/log/c\" decision=denied rule=files.read\n\
             seq=9 time=1.0 op=sysctl_set target=\"net.a.b 1 2\" decision=denied rule=sysctl.write\n\
+            seq=10 time=1.0 op=unban target=\"del_element inet portcullis banned6\" decision=denied rule=nft.write\n\
             level = \"full\"\n";
         let Suggestions { records, lines } = suggest(&Policy::without_a_file(), log);
-        assert_eq!(records, 9);
+        assert_eq!(records, 10);
         let text: String =
             lines.iter().map(|(key, entries)| format!("{}\n{}", key.section, key.with(entries))).collect();
         assert_eq!(
             text,
             "[files]\nread = [\n  { path = \"/var/log/a b\", max_bytes = 1048576 },   # 1x\n  \
              { path = \"/var/log/c\", max_bytes = 1048576 },   # 1x\n]\n\
+             [nft]\nwrite = [\n  { family = \"inet\", table = \"portcullis\", ops = [\"del_element\"], sets = [\"banned4\", \"banned6\"] },   # 1x\n]\n\
              [ping]\nallow = [\n  \"192.0.2.1\",   # 2x\n]\n\
              [proc]\nlevel = \"basic\"   # 1x\n\
              [sysctl]\nwrite = [\n  { name = \"net.a.b\", values = [\"1 2\"] },   # 1x\n]\n"

@@ -3,11 +3,13 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod needs;
 mod place;
 mod plan;
 mod table;
 
 pub use args::{BanArgs, Network};
+pub use needs::BanNft;
 pub use place::{Near, near};
 pub use plan::{Held, Plan, ban, unban};
 pub use table::{TABLE, set_name, set_up, table};

@@ -297,6 +297,30 @@ fn a_transaction_is_told_all_that_it_lacks_and_not_what_it_has() {
     assert!(denial.hint.ends_with(&format!("; under [nft] this would: {line}")));
 }
 
+/// What the first ban makes is told with what each takes, in the order in which it is made; and with that line nothing is lacking.
+#[test]
+fn a_ban_is_told_all_that_it_takes() {
+    let ban = |width, lifts| BanNft { width, lifts };
+    let whole = "[nft] write = [{ family = \"inet\", table = \"portcullis\", ops = [\"add_table\", \"add_chain\", \"add_rule\", \
+        \"add_set\", \"add_element\"], chains = [\"banned\"], sets = [\"banned4\", \"banned6\"] }]";
+    assert_eq!(denied(&policy(""), ban(Some(32), false)).1, whole);
+    let granted = policy(&whole.replacen(' ', "\n", 1));
+    for width in [None, Some(32), Some(128)] {
+        let _ = allowed(&granted, ban(width, false));
+    }
+    let note = |policy: &Policy| ban(Some(32), false).judge(policy).unwrap().ground.note;
+    assert_eq!(note(&granted), None);
+    let (_, line) = denied(&granted, ban(Some(32), true));
+    assert!(line.contains("ops = [\"del_element\"], sets = [\"banned4\", \"banned6\"]"), "{line}");
+    // Where the table is there already, that alone is enough; where it is not, it must not be believed.
+    let later = "[nft]\nwrite = [{ family = \"inet\", table = \"portcullis\", ops = [\"add_element\"], sets = [\"banned4\"] }]";
+    assert!(note(&policy(later)).is_some_and(|note| note.contains("the first ban makes it")));
+    let Err(denial) = authorize(&policy(later), Capabilities::NONE, ban(Some(128), false)) else {
+        panic!("allowed")
+    };
+    assert!(denial.hint.contains("a ban, the first of which makes its table too"), "{}", denial.hint);
+}
+
 /// A line that the policy itself would refuse helps nobody.
 #[test]
 fn what_no_list_can_name_takes_the_whole_table_or_has_no_line() {
