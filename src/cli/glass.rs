@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use nix::sys::stat::SFlag;
 use zeroize::Zeroizing;
 
+use crate::cli::node_files::own;
 use crate::cli::options::GlassCommand;
 use crate::dist::config::Config;
 use crate::dist::glass::{Glass, is_reason, path_of};
@@ -159,7 +160,7 @@ pub(super) fn read_key(path: &str) -> Result<Key, String> {
         return Err(format!("the key of one-time codes {name} is no regular file"));
     }
     if status.st_mode & 0o037 != 0 || ![0, process::uid()].contains(&status.st_uid) {
-        let fix = format!("sudo chown {} {name} && sudo chmod 0400 {name}", process::uid());
+        let fix = own(path, "0400");
         let why = "others can read or write the key of one-time codes";
         return Err(format!("{why} {name}, or another user owns it\n  to mend it: {fix}"));
     }

@@ -18,7 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use super::daemon::Wrong;
-use super::node_files::now;
+use super::node_files::{now, own};
 use crate::cli::options::{KeysCommand, Make};
 use crate::dist::certificate::{self, date};
 use crate::dist::handshake::name::NodeName;
@@ -79,7 +79,7 @@ fn folder(dir: &str) -> Result<PathBuf, Wrong> {
     if !status.is_dir() || status.mode() & 0o022 != 0 || ![0, process::uid()].contains(&status.uid()) {
         return Err((
             format!("{name} is no folder, or others than you and root can write to it"),
-            format!("sudo chown {} {name} && chmod 0700 {name}", process::uid()),
+            own(dir, "0700"),
         ));
     }
     Ok(path)

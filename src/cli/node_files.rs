@@ -13,6 +13,7 @@ use crate::dist::certificate::date;
 use crate::dist::config::{Config, Tls};
 use crate::dist::handshake::cookie::Cookie;
 use crate::exec::stream::tls::{Fault, Identity};
+use crate::harden::accounts;
 use crate::limits::{DIST_COOKIE_MAX, TLS_FILE_MAX};
 use crate::quote::shell;
 use crate::sys::{fd, process};
@@ -112,17 +113,24 @@ fn words(fault: &Fault, tls: &Tls, node: &str) -> Wrong {
 
 /// A file that only root or this user can have written, of at most so many bytes.
 fn read(path: &str, what: &str, guarded: Guarded, max: usize) -> Result<Zeroizing<Vec<u8>>, Wrong> {
-    let name = shell(path.as_bytes());
+    let (name, file) = (shell(path.as_bytes()), whole(path));
     let look = || format!("ls -lL {name}");
     let unread = |e: &dyn std::fmt::Display| (format!("the {what} {name} cannot be read: {e}"), look());
     let c_path = std::ffi::CString::new(path).map_err(|e| unread(&e))?;
     let file: OwnedFd = fd::open_file(&c_path).map_err(|e| match e {
         Errno::ENOENT if what == "cookie" => {
-            let make = format!("{} dist keys cookie --dir DIR   # then copy DIR/cookie to {name}, owned by {}", super::me(), process::uid());
+            let make = format!(
+                "{} dist keys cookie --dir DIR   # then copy DIR/cookie to {name}, owned by {}",
+                super::me(),
+                accounts::user(process::uid())
+            );
             (format!("there is no cookie {name}"), make)
         }
         Errno::EACCES => {
-            let own = format!("sudo chown {} {name} && sudo chmod 0400 {name}; namei -l {name}   # and every folder above it can be entered", process::uid());
+            let own = format!(
+                "{}; namei -l {file}   # and every folder above it can be entered",
+                own(path, "0400")
+            );
             (format!("the {what} {name} cannot be read by this user: {}", e.desc()), own)
         }
         _ => unread(&e.desc()),
@@ -138,7 +146,7 @@ fn read(path: &str, what: &str, guarded: Guarded, max: usize) -> Result<Zeroizin
     if status.st_mode & forbidden != 0 || ![0, process::uid()].contains(&status.st_uid) {
         return Err((
             format!("others can {can} the {what} {name}, or another user owns it"),
-            format!("sudo chown {} {name} && sudo chmod {mode} {name}", process::uid()),
+            own(path, mode),
         ));
     }
     // As long as it is from the beginning: a vector that grows leaves copies behind.
@@ -149,4 +157,30 @@ fn read(path: &str, what: &str, guarded: Guarded, max: usize) -> Result<Zeroizin
         return Err((format!("the {what} {name} is longer than {max} bytes"), look()));
     }
     Ok(bytes)
+}
+
+/// What gives a file to the user of this program, wherever it is typed.
+pub(super) fn own(path: &str, mode: &str) -> String {
+    let file = whole(path);
+    format!("sudo chown {} {file} && sudo chmod {mode} {file}", accounts::user(process::uid()))
+}
+
+fn whole(path: &str) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    shell(absolute.as_os_str().as_encoded_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_names_the_user_and_the_whole_path() {
+        let fix = own("far/cookie", "0400");
+        let here = std::env::current_dir().unwrap();
+        let file = shell(here.join("far/cookie").as_os_str().as_encoded_bytes());
+        let user = accounts::user(process::uid());
+        assert_eq!(fix, format!("sudo chown {user} {file} && sudo chmod 0400 {file}"));
+        assert!(process::uid() != 0 || user == "root");
+    }
 }

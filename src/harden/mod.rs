@@ -5,6 +5,7 @@
 //! the two, because only it knows both sides: it reads the policy, and opens what is kept open.
 #![forbid(unsafe_code)]
 
+pub mod accounts;
 pub mod cause;
 mod distribution;
 pub mod gateway;
@@ -121,7 +122,7 @@ pub fn begin(start: Start) -> Result<Fenced, Refusal> {
     capset::keep_only(kept.and_bits(before.permitted)).map_err(|e| failed("giving up capabilities", e))?;
     let facts = own_file::gather(&file, path).map_err(|e| failed("checking its own file", e))?;
     drop(file);
-    let mut findings = own_file::judge(&facts, &grant(start.role, usual(start.role)));
+    let mut findings = own_file::judge(&facts, &grant(start.role, usual(start.role)), &group_name);
     if !start.unprivileged && !findings.is_empty() {
         return Err(findings.remove(0));
     }
@@ -129,11 +130,17 @@ pub fn begin(start: Start) -> Result<Fenced, Refusal> {
         return Err(Refusal::new(
             Reason::RunningAsRoot,
             "it was started by root; it is meant to be started by the user of the application, who needs no privilege for it",
-            "start the BEAM as an ordinary user, or pass --allow-root",
+            "start the BEAM as an ordinary user; only for a trial: portcullis:start_link([{args, [\"--allow-root\"]}])",
         ));
     }
     let held = kept.and_bits(before.permitted);
     Ok(Fenced { start, held, circumstances, findings })
+}
+
+/// The group as a command names it.
+#[must_use]
+pub fn group_name(gid: u32) -> String {
+    accounts::group(gid).name
 }
 
 /// Role `net` may have a change to take back before it ends.

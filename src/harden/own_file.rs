@@ -78,9 +78,10 @@ fn walk(path: &[u8], file: (u64, u64)) -> Result<Walk, Errno> {
     }
 }
 
-/// Holds the facts against the rules, in the order of their exit codes. `grant` is what setcap(8) is to be given.
+/// Holds the facts against the rules, in the order of their exit codes. `grant` is what setcap(8) is to be given, `group_name` knows how a
+/// group is called; it is asked for commands alone.
 #[must_use]
-pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
+pub fn judge(facts: &Facts, grant: &str, group_name: &dyn Fn(u32) -> String) -> Vec<Refusal> {
     let Facts { path, mode, uid, gid, links, acl, open_directory, in_place } = facts;
     let file = shell(path);
     let mut found = Vec::new();
@@ -99,7 +100,11 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
                 "{file} belongs to uid {uid}, not to root: its owner can rewrite it in place and keep its capabilities, and may \
                  have done so; install it again from a build that you trust"
             ),
-            format!("{} --dest {}   # in the source", install_for(*gid, path), shell(directory.unwrap_or(b"/"))),
+            format!(
+                "{} --dest {}   # in the source",
+                install_for(*gid, path, group_name),
+                shell(directory.unwrap_or(b"/"))
+            ),
         ));
     }
     if in_force(Measure::FileLinks) && *links != 1 {
@@ -107,8 +112,9 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
             Reason::FileLinks,
             format!("{file} has {links} hard links: the others would keep an old program and its capabilities after an upgrade"),
             format!(
-                "sudo sh -c 'cp \"$0\" \"$0.new\" && chown 0:{gid} \"$0.new\" && chmod 0750 \"$0.new\" && \
-                 setcap {grant} \"$0.new\" && mv \"$0.new\" \"$0\"' {file}"
+                "sudo sh -c 'cp \"$0\" \"$0.new\" && chown root:{} \"$0.new\" && chmod 0750 \"$0.new\" && \
+                 setcap {grant} \"$0.new\" && mv \"$0.new\" \"$0\"' {file}",
+                group_name(*gid)
             ),
         ));
     }
@@ -120,7 +126,12 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
         ));
     }
     if in_force(Measure::FileDirectories) {
-        found.extend(judge_place(path, *gid, open_directory.as_ref(), *in_place));
+        found.extend(judge_place(
+            path,
+            &install_for(*gid, path, group_name),
+            open_directory.as_ref(),
+            *in_place,
+        ));
     }
     close_the_directory_first(&mut found);
     install_again_first(&mut found);
@@ -129,11 +140,11 @@ pub fn judge(facts: &Facts, grant: &str) -> Vec<Refusal> {
 
 fn judge_place(
     file: &[u8],
-    gid: u32,
+    install: &str,
     open_directory: Option<&OpenDirectory>,
     in_place: bool,
 ) -> Option<Refusal> {
-    let (install, file) = (install_for(gid, file), shell(file));
+    let file = shell(file);
     let Some(OpenDirectory { path, uid, mode }) = open_directory else {
         return (!in_place).then(|| {
             Refusal::new(
@@ -188,10 +199,10 @@ pub fn install_again_first(findings: &mut [Refusal]) {
 }
 
 /// The command that installs, for the group that can start the file now.
-fn install_for(gid: u32, path: &[u8]) -> String {
+fn install_for(gid: u32, path: &[u8], group_name: &dyn Fn(u32) -> String) -> String {
     let role =
         Role::ALL.iter().find(|role| path.ends_with(format!("/portcullis-{}", role.name()).as_bytes()));
-    let group = if gid == 0 { GROUP.to_owned() } else { gid.to_string() };
+    let group = if gid == 0 { GROUP.to_owned() } else { group_name(gid) };
     install(&group, role.copied().unwrap_or(Role::Proc))
 }
 
@@ -225,8 +236,12 @@ mod tests {
         }
     }
 
+    fn named(gid: u32) -> String {
+        if gid == 991 { "app".to_owned() } else { gid.to_string() }
+    }
+
     fn codes(facts: &Facts) -> Vec<u8> {
-        judge(facts, "cap_sys_ptrace=p").iter().map(|r| r.reason.code()).collect()
+        judge(facts, "cap_sys_ptrace=p", &named).iter().map(|r| r.reason.code()).collect()
     }
 
     #[test]
@@ -258,7 +273,7 @@ mod tests {
             open_directory: Some(OpenDirectory { path: b"/opt/x".to_vec(), uid, mode }),
             ..good()
         };
-        let fixes = |facts| judge(&facts, "x=p").into_iter().map(|f| f.fix).collect::<Vec<_>>();
+        let fixes = |facts| judge(&facts, "x=p", &named).into_iter().map(|f| f.fix).collect::<Vec<_>>();
         let mistake = fixes(open(0, 0o775));
         assert_eq!(
             mistake[0],
@@ -273,14 +288,24 @@ mod tests {
     fn the_command_that_installs_can_be_typed_as_it_stands() {
         let fixes = |path: &str, gid| {
             let facts = Facts { path: path.as_bytes().to_vec(), uid: 1000, gid, ..good() };
-            judge(&facts, "x=p").into_iter().map(|f| f.fix).collect::<Vec<_>>()
+            judge(&facts, "x=p", &named).into_iter().map(|f| f.fix).collect::<Vec<_>>()
         };
         let proc = fixes("/opt/x/portcullis-proc", 0);
         assert_eq!(proc, ["sudo sh scripts/install.sh --group portcullis --dest /opt/x   # in the source"]);
         let net = fixes("/opt/x/portcullis-net", 991);
         assert_eq!(
             net,
-            ["sudo sh scripts/install.sh --group 991 --role net --dest /opt/x   # in the source"]
+            ["sudo sh scripts/install.sh --group app --role net --dest /opt/x   # in the source"]
+        );
+    }
+
+    #[test]
+    fn a_group_is_named_where_a_command_gives_the_file_to_it() {
+        let facts = Facts { links: 2, ..good() };
+        let fix = judge(&facts, "x=p", &named).remove(0).fix;
+        assert!(
+            fix.contains("chown root:app ") && fix.ends_with("/usr/libexec/portcullis/portcullis-proc"),
+            "{fix}"
         );
     }
 
@@ -289,13 +314,13 @@ mod tests {
     fn a_file_of_somebody_elses_is_installed_again_whatever_else_is_wrong_with_it() {
         let all = |open_directory| {
             let facts = Facts { uid: 1000, mode: 0o755, links: 2, acl: true, open_directory, ..good() };
-            let mut found = judge(&facts, "x=p");
+            let mut found = judge(&facts, "x=p", &named);
             close_the_directory_first(&mut found);
             install_again_first(&mut found);
             found.into_iter().map(|f| f.fix).collect::<Vec<_>>()
         };
         let install =
-            "sudo sh scripts/install.sh --group 991 --dest /usr/libexec/portcullis   # in the source";
+            "sudo sh scripts/install.sh --group app --dest /usr/libexec/portcullis   # in the source";
         assert_eq!(all(None), [install; 4]);
         let open = OpenDirectory { path: b"/usr/libexec".to_vec(), uid: 0, mode: 0o775 };
         let close = "sudo chmod go-w /usr/libexec";
@@ -311,7 +336,7 @@ mod tests {
     #[test]
     fn the_mending_command_survives_a_path_that_a_shell_would_read() {
         let facts = Facts { path: b"/opt/it's; rm -rf $HOME/p".to_vec(), mode: 0o755, ..good() };
-        let fix = judge(&facts, "cap_sys_ptrace=p").remove(0).fix;
+        let fix = judge(&facts, "cap_sys_ptrace=p", &named).remove(0).fix;
         assert_eq!(fix, r"sudo chmod 0750 '/opt/it'\''s; rm -rf $HOME/p'");
     }
 

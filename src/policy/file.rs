@@ -139,7 +139,7 @@ fn judge_directory(file: &str, open: Option<OpenDirectory>) -> Result<(), Wrong>
     // Where the policy stands nobody but root has anything to write. A home, or /tmp, is meant to be as it is.
     let fix = if file.starts_with("/etc/") && mode & 0o1000 == 0 {
         format!(
-            "sudo chown 0:0 {name} && sudo chmod go-w {name}   # and look at the file: somebody may have changed it"
+            "sudo chown root:root {name} && sudo chmod go-w {name}   # and look at the file: somebody may have changed it"
         )
     } else {
         format!(
@@ -166,7 +166,7 @@ fn judge(path: &str, file: &OwnedFd) -> Result<(), Wrong> {
                 "{path} belongs to uid {}, not to root: who owns it decides what this program may do",
                 st.st_uid
             ),
-            format!("sudo chown 0:0 {path}   # and read it: somebody else may have written it"),
+            format!("sudo chown root:root {path}   # and read it: somebody else may have written it"),
         ));
     }
     if in_force(Measure::PolicyMode) && mode & 0o022 != 0 {

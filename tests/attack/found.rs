@@ -241,7 +241,7 @@ fn nobody_is_told_to_close_a_directory_that_must_be_open() {
     assert!(!said.contains("chmod go-w /tmp"), "{said}");
     // Whoever owns a directory above can put a link in the place of the file while root types.
     let about_the_place = said.find("directory_writable").unwrap();
-    for mend in ["setcap", "chmod 0750", "chown 0:"] {
+    for mend in ["setcap", "chmod 0750", "chown root:"] {
         assert!(
             said.find(mend).is_none_or(|at| at > about_the_place),
             "{mend} before the directory is closed: {said}"
