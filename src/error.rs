@@ -125,6 +125,8 @@ pub enum Why {
     NotComparable(&'static str),
     /// A word that is none of those that can stand here: as the peer wrote it, cut.
     UnknownName(Vec<u8>),
+    /// The same, and the word that was probably meant.
+    Misspelt(Vec<u8>, &'static str),
     /// What stands in listings only, and can be restored but not written.
     ListedOnly,
     /// What the schema has and this program does not.

@@ -192,8 +192,11 @@ down(Reason) -> io_lib:format("The connection is down: ~0tp.", [Reason]).
 
 %% Why a program is not started and will not be by itself, and what mends it; for texts and for checks.
 -spec cannot_start(portcullis:error() | term()) -> {ok, Message :: binary(), Fix :: binary()} | none.
+cannot_start({down, {no_program, [{File, environment, other_role}]}}) ->
+    {ok, text("~ts, which the environment variable PORTCULLIS_BIN names, is the program of another role", [File]),
+     text("unset PORTCULLIS_BIN, or name in it the folder that has both: ~ts", [filename:dirname(File)])};
 cannot_start({down, {no_program, [{File, _, other_role}]}}) ->
-    {ok, text("~ts is the program of another role", [File]),
+    {ok, text("~ts, which option path names, is the program of another role", [File]),
      text("name the folder that has both: ~ts", [filename:dirname(File)])};
 cannot_start({down, {no_program, [{First, _, _} | _] = Tried}}) ->
     Looked = lists:join(", ", [[File, ": ", posix(Why)] || {File, _, Why} <- Tried]),
@@ -216,6 +219,7 @@ absent([{_, environment, _}]) ->
     "The environment variable PORTCULLIS_BIN names a program that is not there; correct it, or unset it";
 absent(_) -> "There is no program to start".
 
+wrong([commands], {expected, list}) -> "it should be a list of commands; a single one belongs into a list too: [Command]";
 wrong([columns], {expected, list}) -> "it should be a list of columns, such as [pid, comm]";
 wrong([Top, _ | _], unknown_key) when Top =:= commands; Top =:= what; Top =:= text ->
     "there is no such key here; see libnftables-json(5)";
@@ -267,7 +271,9 @@ why({expected, binary}) -> "it should be a binary such as <<\"beam.smp\">>";
 why({expected, pid}) -> "it should be the id of a process of the system, a number, or {Pid, StartTime}";
 why({expected, condition}) -> ["it should be ", ?CONDITIONS];
 why({expected, path}) -> "it should be an absolute path without . and .., such as \"/var/log/syslog\"";
-why({expected, address}) -> "it should be an address such as {127,0,0,1} (see inet:parse_address/1); a network has no bits behind its prefix: {{10,0,0,0},8}";
+why({expected, address}) ->
+    "it should be an address such as \"127.0.0.1\" or {127,0,0,1} (see inet:parse_strict_address/1); a network has no bits behind its "
+    "prefix: \"10.0.0.0/8\" or {{10,0,0,0},8}";
 why({expected, parameter}) ->
     "it should be a parameter below net., such as \"net.ipv4.ip_forward\"; a dot in the name of an interface is written /";
 why({expected, value}) -> "it should be a number, or one line of printable ASCII";
@@ -291,6 +297,7 @@ why({unknown_column, Name}) ->
 why({not_comparable, Column}) -> io_lib:format("column ~ts holds lists or maps and cannot be compared", [Column]);
 why({frame_too_long, Max}) -> io_lib:format("it is longer than ~p bytes", [Max]);
 why({unknown_name, Name}) -> ["nothing has the name ", printable(Name)];
+why({unknown_name, Name, Meant}) -> ["nothing has the name ", printable(Name), "; did you mean ", plain(Meant), "?"];
 why(listed_only) -> "it stands in listings only: what this program does not know can be deleted and moved, not written";
 why(not_sampled) -> ["the table tells of one moment; those of two samples take it: ", listed(?RATES)];
 why({unsupported, What}) -> ["this program does not have ", printable(What)];

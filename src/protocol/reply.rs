@@ -194,6 +194,11 @@ fn write_why(w: &mut Writer, why: &Why) {
             tagged(w, atoms::UNKNOWN_NAME, 2);
             w.binary(name);
         }
+        Why::Misspelt(name, meant) => {
+            tagged(w, atoms::UNKNOWN_NAME, 3);
+            w.binary(name);
+            w.text(meant);
+        }
         Why::ListedOnly => w.atom(atoms::LISTED_ONLY),
         Why::NotSampled => w.atom(atoms::NOT_SAMPLED),
         Why::Unsupported(what) => {

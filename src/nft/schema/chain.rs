@@ -80,9 +80,11 @@ pub(super) fn read(at: &Place<'_>, term: Term<'_>) -> Read<Chain> {
 
 fn read_base(at: &Place<'_>, family: Family, parts: [Option<Term<'_>>; 6]) -> Read<BaseChain> {
     let [kind, hook, prio, dev, policy, flags] = parts;
-    let kind = at.key("type").meaning(at.needed(kind, "type")?, |word| {
-        KINDS.iter().find(|kind| kind.as_bytes() == word).map(|kind| Text::Borrowed(kind.as_bytes()))
-    })?;
+    let kind = at.key("type").among(
+        at.needed(kind, "type")?,
+        || KINDS.to_vec(),
+        |word| KINDS.iter().find(|kind| kind.as_bytes() == word).map(|kind| Text::Borrowed(kind.as_bytes())),
+    )?;
     let hook = at.key("hook").keyword(at.needed(hook, "hook")?, hooks(family))?;
     Ok(BaseChain {
         kind,
@@ -113,12 +115,23 @@ fn priority(at: &Place<'_>, term: Term<'_>, family: Family, hook: u32) -> Read<i
         return i32::try_from(n).map_err(|_| at.error(Why::Expected("priority")));
     }
     let word = at.word(term)?;
-    named_priority(word, family, hook).ok_or_else(|| at.error(Why::UnknownName(echo(word))))
+    named_priority(word, family, hook).ok_or_else(|| {
+        let known: Vec<&str> = priorities(family).iter().map(|(name, _)| *name).collect();
+        // Where the name is right, the offset or the hook is not.
+        let name = word.get(..name_length(word)).unwrap_or(word);
+        if known.iter().any(|known| known.as_bytes() == name) {
+            return at.error(Why::UnknownName(echo(word)));
+        }
+        at.misspelt(word, &known)
+    })
+}
+
+fn name_length(word: &[u8]) -> usize {
+    word.iter().position(|b| !b.is_ascii_lowercase()).unwrap_or(word.len())
 }
 
 fn named_priority(word: &[u8], family: Family, hook: u32) -> Option<i32> {
-    let end = word.iter().position(|b| !b.is_ascii_lowercase()).unwrap_or(word.len());
-    let (name, offset) = word.split_at_checked(end)?;
+    let (name, offset) = word.split_at_checked(name_length(word))?;
     let (_, (base, at)) = priorities(family).iter().find(|(word, _)| word.as_bytes() == name)?;
     if !at.is_empty() && !at.contains(&hook) {
         return None;

@@ -67,7 +67,11 @@ pub(super) fn read_data(at: &Place<'_>, term: Term<'_>, family: Family) -> Read<
 }
 
 fn named(at: &Place<'_>, term: Term<'_>) -> Read<Part> {
-    let ty = at.meaning(term, |word| Type::ALL.iter().copied().find(|ty| ty.name().as_bytes() == word))?;
+    let ty = at.among(
+        term,
+        || Type::ALL.iter().map(|ty| ty.name()).collect(),
+        |word| Type::ALL.iter().copied().find(|ty| ty.name().as_bytes() == word),
+    )?;
     part_of_type(ty).ok_or_else(|| at.error(Why::Expected("typeof")))
 }
 

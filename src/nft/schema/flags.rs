@@ -70,9 +70,11 @@ impl Flags {
     }
 
     fn bits(&self, at: &Place<'_>, term: Term<'_>) -> Read<u32> {
-        at.meaning(term, |word| {
-            self.0.iter().find(|(_, name)| name.as_bytes() == word).map(|(bits, _)| *bits)
-        })
+        at.among(
+            term,
+            || self.0.iter().map(|(_, name)| *name).collect(),
+            |word| self.0.iter().find(|(_, name)| name.as_bytes() == word).map(|(bits, _)| *bits),
+        )
     }
 
     /// The bits that have words.

@@ -84,7 +84,8 @@ pub fn read<'a>(term: Term<'a>, at: &At<'_>) -> Result<Listing<'a>, RequestError
         let (key, value) = top.only(term, KEYS)?;
         return one(&top.key(key), key, value);
     }
-    let key = top.meaning(term, |word| KEYS.iter().copied().find(|key| key.as_bytes() == word))?;
+    let key =
+        top.among(term, || KEYS.to_vec(), |word| KEYS.iter().copied().find(|key| key.as_bytes() == word))?;
     one(&top.key(key), key, Term::Atom("null"))
 }
 

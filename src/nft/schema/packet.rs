@@ -5,10 +5,10 @@ use super::place::{Place, Read};
 use crate::error::Why;
 use crate::nft::model::{Base, Ct, Direction, Expr, RawOption, RawPayload};
 use crate::nft::tables::{
-    self, Field, Header, HeaderField, HeaderKind, Tunnel, ct_named, dccp_option, meta_named,
+    self, CT_KEYS, Field, Header, HeaderField, HeaderKind, KeyRow, META_KEYS, Tunnel, ct_named, dccp_option,
+    meta_named,
 };
 use crate::wire::atoms;
-use crate::wire::schema::echo;
 use crate::wire::term::Term;
 use crate::wire::write::Writer;
 
@@ -41,9 +41,15 @@ pub(super) fn read_payload(at: &Place<'_>, value: Term<'_>) -> Read<Expr> {
     let name = at.key("field").word(at.needed(field, "field")?)?;
     let tunnel = at.optional(tunnel, "tunnel", |at, word| at.keyword(word, TUNNELS))?;
     let Some(field) = tables::field(protocol, name) else {
-        let known = std::str::from_utf8(protocol).ok().and_then(tables::protocol).is_some();
-        let (key, word) = if known { ("field", name) } else { ("protocol", protocol) };
-        return Err(at.key(key).error(Why::UnknownName(echo(word))));
+        return Err(match std::str::from_utf8(protocol).ok().and_then(tables::protocol) {
+            Some(known) => {
+                at.key("field").misspelt(name, &known.fields.iter().map(|f| f.name).collect::<Vec<_>>())
+            }
+            None => {
+                let known: Vec<&str> = tables::PROTOCOLS.iter().map(|protocol| protocol.name).collect();
+                at.key("protocol").misspelt(protocol, &known)
+            }
+        });
     };
     Ok(tunnel.map_or(Expr::Payload(field), |tunnel| Expr::Inner(tunnel, field)))
 }
@@ -105,14 +111,24 @@ fn read_tcp_option(at: &Place<'_>, value: Term<'_>) -> Read<Expr> {
 }
 
 fn named(at: &Place<'_>, kind: HeaderKind, name: Term<'_>, field: Option<Term<'_>>) -> Read<Expr> {
-    let header = at.key("name").meaning(name, |word| tables::header(kind, word))?;
-    let field = at.optional(field, "field", |at, word| at.meaning(word, |word| header.field(word)))?;
+    let header = at.key("name").among(
+        name,
+        || tables::headers(kind).iter().map(|header| header.name).collect(),
+        |word| tables::header(kind, word),
+    )?;
+    let field = at.optional(field, "field", |at, word| {
+        at.among(word, || header.fields.iter().map(|f| f.name).collect(), |word| header.field(word))
+    })?;
     Ok(Expr::Exthdr(header, field))
 }
 
 pub(super) fn read_meta(at: &Place<'_>, value: Term<'_>) -> Read<Expr> {
     let [key] = at.fields(value, ["key"])?;
-    at.key("key").meaning(at.needed(key, "key")?, meta_named).map(Expr::Meta)
+    at.key("key").among(at.needed(key, "key")?, || names(META_KEYS), meta_named).map(Expr::Meta)
+}
+
+fn names(keys: &'static [KeyRow]) -> Vec<&'static str> {
+    keys.iter().map(|key| key.name).collect()
 }
 
 /// The family of an address is part of the key in listings (`ip saddr`), and can be a key of its own in requests.
@@ -123,10 +139,14 @@ pub(super) fn read_ct(at: &Place<'_>, value: Term<'_>) -> Read<Expr> {
     let family = at.optional(family, "family", |at, word| {
         at.keyword(word, &[("ip", b"ip ".as_slice()), ("ip6", b"ip6 ")])
     })?;
-    let key = at.key("key").meaning(key, |word| match family {
-        Some(family) => ct_named(&[family, word].concat()),
-        None => ct_named(word),
-    })?;
+    let key = at.key("key").among(
+        key,
+        || names(CT_KEYS),
+        |word| match family {
+            Some(family) => ct_named(&[family, word].concat()),
+            None => ct_named(word),
+        },
+    )?;
     Ok(Expr::Ct(Ct { key, direction }))
 }
 

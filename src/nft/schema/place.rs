@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use crate::error::{RequestError, Why};
 use crate::limits::{NFT_EXPRESSIONS_MAX, NFT_LEVELS_MAX, NFT_NAME_MAX};
+use crate::meant::meant;
 use crate::nft::model::{Family, TableRef, Text};
 use crate::wire::schema::{At, echo, integer, text_fields, word};
 use crate::wire::term::{Items, Pairs, Term, Word};
@@ -202,9 +203,31 @@ impl<'p> Place<'p> {
         of(word).ok_or_else(|| self.error(Why::UnknownName(echo(word))))
     }
 
+    /// A word that has a meaning, as one of those that are known has; one that only looks like them is told which.
+    pub fn among<T>(
+        &self,
+        term: Term<'_>,
+        known: impl FnOnce() -> Vec<&'static str>,
+        of: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Read<T> {
+        let word = self.word(term)?;
+        of(word).ok_or_else(|| self.misspelt(word, &known()))
+    }
+
+    /// A word is none of those.
+    #[cold]
+    pub fn misspelt(&self, word: &[u8], known: &[&'static str]) -> RequestError {
+        let near = std::str::from_utf8(word).ok().and_then(|word| meant(word, known));
+        self.error(match near {
+            Some(near) => Why::Misspelt(echo(word), near),
+            None => Why::UnknownName(echo(word)),
+        })
+    }
+
     /// One of the words of a table.
-    pub fn keyword<T: Copy>(&self, term: Term<'_>, table: &[(&str, T)]) -> Read<T> {
-        self.meaning(term, |word| {
+    pub fn keyword<T: Copy>(&self, term: Term<'_>, table: &[(&'static str, T)]) -> Read<T> {
+        let names = || table.iter().map(|(name, _)| *name).collect();
+        self.among(term, names, |word| {
             table.iter().find(|(name, _)| name.as_bytes() == word).map(|(_, meaning)| *meaning)
         })
     }
@@ -231,7 +254,7 @@ impl<'p> Place<'p> {
     }
 
     pub fn family(&self, term: Term<'_>) -> Read<Family> {
-        self.meaning(term, Family::named)
+        self.among(term, || Family::ALL.iter().map(|family| family.name()).collect(), Family::named)
     }
 
     /// The table that an object lies in, as `family` and the key of the table's name have it.

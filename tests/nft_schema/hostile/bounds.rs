@@ -7,7 +7,7 @@ use portcullis::wire::scan::validate;
 use portcullis::wire::schema::At;
 use serde_json::{Value, json};
 
-use super::{check, command, expression, unknown};
+use super::{check, command, expression, misspelt};
 use crate::support::{BOUNDS, Keys, etf, path, refused, with_commands};
 
 #[test]
@@ -81,7 +81,7 @@ fn elements_and_listings_are_as_strict() {
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(listing(json!("rulesets")), (String::new(), unknown("rulesets")));
+    assert_eq!(listing(json!("rulesets")), (String::new(), misspelt("rulesets", "ruleset")));
     assert_eq!(listing(json!("chain")), ("chain".to_owned(), Why::Expected("map")));
     assert_eq!(
         listing(json!({"chain": {"family": "ip", "table": "t"}})),

@@ -17,6 +17,10 @@ fn unknown(name: &str) -> Why {
     Why::UnknownName(name.as_bytes().to_vec())
 }
 
+fn misspelt(name: &str, meant: &'static str) -> Why {
+    Why::Misspelt(name.as_bytes().to_vec(), meant)
+}
+
 /// Checks path and reason of a request, and that the error is a term of the vocabulary.
 fn check(request: &Value, place: &str, why: &Why) {
     for keys in [Keys::Binaries, Keys::Atoms] {

@@ -4,7 +4,7 @@ use portcullis::error::{RequestError, Why};
 use portcullis::wire::scan::validate;
 use serde_json::{Value, json};
 
-use super::{command, expression, statement, unknown};
+use super::{command, expression, misspelt, statement, unknown};
 use crate::support::{BOUNDS, Keys, etf, path, refused, with_commands};
 
 /// Terms that crash nft or that it takes for something else: each where it does not belong.
@@ -136,6 +136,7 @@ fn values_out_of_range_are_refused() {
     command(base(json!(1_u64 << 31)), "add.chain.prio", &Why::Expected("priority"));
     command(base(json!("filter + 2147483648")), "add.chain.prio", &unknown("filter + 2147483648"));
     command(base(json!("dstnat")), "add.chain.prio", &unknown("dstnat"));
+    command(base(json!("fliter")), "add.chain.prio", &misspelt("fliter", "filter"));
     command(base(json!("filter - -1")), "add.chain.prio", &unknown("filter - -1"));
     command(base(json!("10")), "add.chain.prio", &unknown("10"));
     command(base(json!("filter -")), "add.chain.prio", &unknown("filter -"));
@@ -162,16 +163,20 @@ fn words_that_mean_nothing_are_refused() {
     expression(
         json!({"payload": {"protocol": "tpc", "field": "dport"}}),
         "payload.protocol",
-        &unknown("tpc"),
+        &misspelt("tpc", "tcp"),
     );
-    expression(json!({"payload": {"protocol": "tcp", "field": "port"}}), "payload.field", &unknown("port"));
-    expression(json!({"meta": {"key": "makr"}}), "meta.key", &unknown("makr"));
+    expression(
+        json!({"payload": {"protocol": "tcp", "field": "port"}}),
+        "payload.field",
+        &misspelt("port", "sport"),
+    );
+    expression(json!({"meta": {"key": "makr"}}), "meta.key", &misspelt("makr", "mark"));
     expression(json!({"ct": {"key": "state", "dir": "up"}}), "ct.dir", &unknown("up"));
     expression(json!({"ct": {"key": "mark", "family": "ip"}}), "ct.key", &unknown("mark"));
     expression(json!({"exthdr": {"name": "hbh", "field": "x"}}), "exthdr.field", &unknown("x"));
-    expression(json!({"tcp option": {"name": "maxsg"}}), "tcp option.name", &unknown("maxsg"));
+    expression(json!({"tcp option": {"name": "maxsg"}}), "tcp option.name", &misspelt("maxsg", "maxseg"));
     expression(json!({"fib": {"result": "oif", "flags": ["saddr", "x"]}}), "fib.flags.2", &unknown("x"));
-    statement(json!({"match": {"op": "=", "left": 1, "right": 1}}), "match.op", &unknown("="));
+    statement(json!({"match": {"op": "=", "left": 1, "right": 1}}), "match.op", &misspelt("=", "=="));
     statement(json!({"reject": {"type": "icmp", "expr": "no-such"}}), "reject.expr", &unknown("no-such"));
     statement(json!({"log": {"level": "warning"}}), "log.level", &unknown("warning"));
     statement(json!({"snat": {"addr": "1.2.3.4", "family": "inet"}}), "snat.family", &unknown("inet"));
