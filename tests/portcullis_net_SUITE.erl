@@ -40,6 +40,9 @@ loopback(_) ->
          ?assert(Rtt >= 0 andalso Rtt < 5000000),
          ?assert(Ttl =:= undefined orelse (Ttl > 0 andalso Ttl < 256))
      end || Address <- [{127, 0, 0, 1}, {0, 0, 0, 0, 0, 0, 0, 1}]],
+    ?assertMatch({ok, #{address := {127, 0, 0, 1}}}, portcullis:ping(net_suite, "127.0.0.1")),
+    ?assertMatch({ok, #{address := {0, 0, 0, 0, 0, 0, 0, 1}}}, ping(<<"::1">>, #{})),
+    [?assertEqual({error, {bad_request, [address], {expected, address}}}, ping(Wrong, #{})) || Wrong <- ["127.1", "127.0.0.0/8", <<"host">>]],
     %% What is an IPv4 address inside is one.
     ?assertMatch({ok, #{address := {127, 0, 0, 1}}}, ping({0, 0, 0, 0, 0, 16#ffff, 16#7f00, 1}, #{})).
 
@@ -101,7 +104,7 @@ denied_address(_) ->
 
 wrong_arguments(_) ->
     [?assertEqual({Address, {error, {bad_request, [address], {expected, address}}}}, {Address, ping(Address, #{})})
-     || Address <- ["127.0.0.1", <<"127.0.0.1">>, {127, 0, 0}, localhost, {224, 0, 0, 1}, {0, 0, 0, 0}]],
+     || Address <- ["127.0.0", <<"127.0.0.01">>, {127, 0, 0}, localhost, {224, 0, 0, 1}, {0, 0, 0, 0}]],
     ?assertEqual({error, {bad_request, [address, 4], {range, 0, 255}}}, ping({127, 0, 0, 256}, #{})),
     ?assertEqual({error, {bad_request, [], {expected, map}}}, ping({127, 0, 0, 1}, 5)),
     ?assertEqual({error, {bad_request, [<<"colour">>], unknown_key}}, ping({127, 0, 0, 1}, #{colour => red})).

@@ -84,10 +84,14 @@ bans(_) ->
     ?assertEqual(2, length([Row || #{timeout := 7200000} = Row <- Rows])),
     [?assertEqual({ok, #{changed => true}}, portcullis:unban(?SERVER, Address)) || Address <- [Four, Six]],
     [?assertMatch({error, {bad_request, [Key | _], _}}, portcullis:ban(?SERVER, Address, Options))
-     || {Key, Address, Options} <- [{address, "192.0.2.7", #{}}, {address, {Four, 33}, #{}}, {timeout, Four, #{timeout => infinity}},
+     || {Key, Address, Options} <- [{address, "192.0.2", #{}}, {address, "192.0.2.7/24", #{}}, {address, <<"host">>, #{}}, {address, {Four, 33}, #{}}, {timeout, Four, #{timeout => infinity}},
                                     {address, {{0, 0, 0, 0}, 0}, #{}}, {address, {{0, 0, 0, 0}, 7}, #{}}, {address, {{0, 0, 0, 0, 0, 0, 0, 0}, 11}, #{}},
                                     {timeout, Four, #{timeout => 999}},
                                     {comment, Four, #{comment => <<>>}}, {<<"colour">>, Four, #{colour => red}}]],
+    %% As text, and without options.
+    ?assertEqual({ok, #{changed => true}}, portcullis:ban(?SERVER, "198.51.100.0/24")),
+    ?assertEqual({ok, #{changed => false}}, portcullis:ban(?SERVER, <<"198.51.100.7">>, #{})),
+    ?assertEqual({ok, #{changed => true}}, portcullis:unban(?SERVER, <<"198.51.100.0/24">>)),
     %% Loopback as everything else.
     with_listener(fun(Reachable) ->
                           {ok, _} = portcullis:ban(?SERVER, {127, 0, 0, 1}, #{}),
@@ -102,10 +106,21 @@ servers(_) ->
     {ok, #{check := true}} = portcullis:nft_check(Table),
     {ok, #{check := true}} = portcullis:nft_check(Table, #{timeout => 5000}),
     {ok, #{generation := _}} = portcullis:nft_apply(Table),
+    {ok, #{check := true}} = portcullis:nft_check(Server, Table),
+    {ok, #{generation := _}} = portcullis:nft_apply(Server, Table),
+    [begin
+         {error, Single} = Answer,
+         ?assertEqual({bad_request, [commands], {expected, list}}, Single),
+         ?assertNotEqual(nomatch, string:find(portcullis:format_error(Single), "belongs into a list too: [Command]"))
+     end || Answer <- [portcullis:nft_apply(Server, hd(Table)), portcullis:nft_apply(hd(Table)), portcullis:nft_check(Server, hd(Table), #{})]],
     {ok, #{ref := First}} = portcullis:nft_apply(Table, #{confirm => 60000}),
     ok = portcullis:nft_confirm(First),
     {ok, #{ref := Second}} = portcullis:nft_apply(Table, [{confirm, 60000}]),
-    ok = portcullis:nft_rollback(Second),
+    %% What the error tells to call can be called.
+    {error, {nft, 0, ebusy, Waiting}} = portcullis:nft_apply(Server, [delete(table(inet, fw))], #{}),
+    {match, [Call]} = re:run(Waiting, "portcullis:nft_rollback\\(.*\\d\\)", [{capture, first, list}]),
+    ?assertMatch(#{'Done' := ok}, portcullis_pages_SUITE:evaluate(["Done = ", Call, "."])),
+    ?assertEqual({error, stale}, portcullis:nft_rollback(Second)),
     {ok, [#{table := _}]} = portcullis:nft_list(),
     {ok, [#{table := _}]} = portcullis:nft_list(tables),
     {ok, [#{table := _}]} = portcullis:nft_list(tables, [{timeout, 5000}]),

@@ -327,19 +327,20 @@ defmodule Portcullis do
       iex> address
       {127, 0, 0, 1}
   """
-  @spec ping(:inet.ip_address(), options()) :: {:ok, :portcullis.echo()} | {:error, reason()}
-  def ping(address, options \\ []), do: ping(@default, address, options)
+  @spec ping(:portcullis.address() | server(), options() | :portcullis.address()) ::
+          {:ok, :portcullis.echo()} | {:error, reason()}
+  def ping(address, options \\ []), do: :portcullis.ping(address, Rows.options(options))
 
   @doc "The same, of a server."
-  @spec ping(server(), :inet.ip_address(), options()) :: {:ok, :portcullis.echo()} | {:error, reason()}
+  @spec ping(server(), :portcullis.address(), options()) :: {:ok, :portcullis.echo()} | {:error, reason()}
   def ping(server, address, options), do: :portcullis.ping(server, address, Rows.options(options))
 
   @doc "Like `ping/2`, but raises `Portcullis.Error`."
-  @spec ping!(:inet.ip_address(), options()) :: :portcullis.echo()
-  def ping!(address, options \\ []), do: ping!(@default, address, options)
+  @spec ping!(:portcullis.address() | server(), options() | :portcullis.address()) :: :portcullis.echo()
+  def ping!(address, options \\ []), do: address |> ping(options) |> Error.unwrap!()
 
   @doc "Like `ping/3`, but raises `Portcullis.Error`."
-  @spec ping!(server(), :inet.ip_address(), options()) :: :portcullis.echo()
+  @spec ping!(server(), :portcullis.address(), options()) :: :portcullis.echo()
   def ping!(server, address, options), do: server |> ping(address, options) |> Error.unwrap!()
 
   @doc """
@@ -437,8 +438,9 @@ defmodule Portcullis do
       iex> Portcullis.nft_confirm(ref)
       :ok
   """
-  @spec nft_apply([:portcullis.nft_command()], options()) :: {:ok, :portcullis.applied()} | {:error, reason()}
-  def nft_apply(commands, options \\ []), do: nft_apply(@default, commands, options)
+  @spec nft_apply([:portcullis.nft_command()] | server(), options() | [:portcullis.nft_command()]) ::
+          {:ok, :portcullis.applied()} | {:error, reason()}
+  defdelegate nft_apply(commands, options \\ []), to: :portcullis
 
   @doc "The same, of a server."
   @spec nft_apply(server(), [:portcullis.nft_command()], options()) ::
@@ -446,8 +448,9 @@ defmodule Portcullis do
   defdelegate nft_apply(server, commands, options), to: :portcullis
 
   @doc "Like `nft_apply/2`, but raises `Portcullis.Error`."
-  @spec nft_apply!([:portcullis.nft_command()], options()) :: :portcullis.applied()
-  def nft_apply!(commands, options \\ []), do: nft_apply!(@default, commands, options)
+  @spec nft_apply!([:portcullis.nft_command()] | server(), options() | [:portcullis.nft_command()]) ::
+          :portcullis.applied()
+  def nft_apply!(commands, options \\ []), do: commands |> nft_apply(options) |> Error.unwrap!()
 
   @doc "Like `nft_apply/3`, but raises `Portcullis.Error`."
   @spec nft_apply!(server(), [:portcullis.nft_command()], options()) :: :portcullis.applied()
@@ -460,8 +463,9 @@ defmodule Portcullis do
       iex> errno
       :enoent
   """
-  @spec nft_check([:portcullis.nft_command()], options()) :: {:ok, :portcullis.applied()} | {:error, reason()}
-  def nft_check(commands, options \\ []), do: nft_check(@default, commands, options)
+  @spec nft_check([:portcullis.nft_command()] | server(), options() | [:portcullis.nft_command()]) ::
+          {:ok, :portcullis.applied()} | {:error, reason()}
+  defdelegate nft_check(commands, options \\ []), to: :portcullis
 
   @doc "The same, of a server."
   @spec nft_check(server(), [:portcullis.nft_command()], options()) ::
@@ -469,8 +473,9 @@ defmodule Portcullis do
   defdelegate nft_check(server, commands, options), to: :portcullis
 
   @doc "Like `nft_check/2`, but raises `Portcullis.Error`."
-  @spec nft_check!([:portcullis.nft_command()], options()) :: :portcullis.applied()
-  def nft_check!(commands, options \\ []), do: nft_check!(@default, commands, options)
+  @spec nft_check!([:portcullis.nft_command()] | server(), options() | [:portcullis.nft_command()]) ::
+          :portcullis.applied()
+  def nft_check!(commands, options \\ []), do: commands |> nft_check(options) |> Error.unwrap!()
 
   @doc "Like `nft_check/3`, but raises `Portcullis.Error`."
   @spec nft_check!(server(), [:portcullis.nft_command()], options()) :: :portcullis.applied()
@@ -523,19 +528,22 @@ defmodule Portcullis do
       iex> {:ok, [%{address: address}]} = Portcullis.banned()
       iex> address
       {192, 0, 2, 7}
-      iex> Portcullis.unban({{192, 0, 2, 0}, 24})
+      iex> Portcullis.unban("192.0.2.0/24")
       {:ok, %{changed: true}}
+
+  `ban(server, address)` asks that server.
   """
-  @spec ban(:portcullis.network(), options()) :: {:ok, %{changed: boolean()}} | {:error, reason()}
-  def ban(address, options \\ []), do: ban(@default, address, options)
+  @spec ban(:portcullis.network() | server(), options() | :portcullis.network()) ::
+          {:ok, %{changed: boolean()}} | {:error, reason()}
+  defdelegate ban(address, options \\ []), to: :portcullis
 
   @doc "The same, of a server."
   @spec ban(server(), :portcullis.network(), options()) :: {:ok, %{changed: boolean()}} | {:error, reason()}
   defdelegate ban(server, address, options), to: :portcullis
 
   @doc "Like `ban/2`, but raises `Portcullis.Error`."
-  @spec ban!(:portcullis.network(), options()) :: %{changed: boolean()}
-  def ban!(address, options \\ []), do: ban!(@default, address, options)
+  @spec ban!(:portcullis.network() | server(), options() | :portcullis.network()) :: %{changed: boolean()}
+  def ban!(address, options \\ []), do: address |> ban(options) |> Error.unwrap!()
 
   @doc "Like `ban/3`, but raises `Portcullis.Error`."
   @spec ban!(server(), :portcullis.network(), options()) :: %{changed: boolean()}

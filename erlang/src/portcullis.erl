@@ -45,7 +45,7 @@
 -export([send_request/2, send_request/3, receive_response/1, receive_response/2, cancel/1, cancel/2]).
 -export([format_error/1]).
 
--export_type([server/0, role/0, option/0, option_error/0, event/0, error/0, pid_ref/0, column/0, row/0, cell/0, options/0, meta/0,
+-export_type([server/0, role/0, address/0, option/0, option_error/0, event/0, error/0, pid_ref/0, column/0, row/0, cell/0, options/0, meta/0,
               table/0, request_id/0, file/0, echo/0, change/0, parameter/0, nft_object/0, nft_command/0, nft_listing/0, nft_options/0, applied/0,
               change_ref/0, network/0, audit_event/0, nft_event/0, topic/0, query_event/0, process_event/0, processes_event/0,
               network_event/0, exit_event/0, pressure_event/0]).
@@ -163,7 +163,11 @@
 -type change_ref() :: portcullis_firewall:ref() | pos_integer().
 %% A change that waits to be confirmed: what {@link nft_apply/3} gave, or the number that an error names.
 
--type network() :: inet:ip_address() | {inet:ip_address(), PrefixLength :: 0..128}.
+-type address() :: inet:ip_address() | string() | binary().
+%% As a tuple, or as text: `"192.0.2.7"', `<<"2001:db8::7">>'.
+
+-type network() :: address() | {inet:ip_address(), PrefixLength :: 0..128}.
+%% An address, or all that begin with the same bits; as text: `"192.0.2.0/24"'.
 
 -type audit_event() :: #{kind := audit, seq := pos_integer(), time := UnixMicroseconds :: integer(),
                          operation := binary(), target := binary(),
@@ -218,7 +222,7 @@
 %%     firewall, or both. Each is a program of its own</li>
 %% <li>`transport' (`port'): a program of this host; or `{node, Node}': one behind a hidden node, `portcullis node'
 %%     (docs/distribution.md). This node must be distributed and have its cookie; or `{socket, Folder}': one that a service
-%%     manager starts for each connection to `proc.sock' and `net.sock' in that folder (docs/host.md)</li>
+%%     manager starts for each connection to `proc.sock' and `net.sock' in that folder (docs/guides/systemd.md)</li>
 %% <li>`path': the folder with `portcullis-proc' and `portcullis-net', or one file for one role. Without it: the environment variable `PORTCULLIS_BIN',
 %%     `/usr/libexec/portcullis', `/usr/local/libexec/portcullis'. The first that exists is used, or is an error</li>
 %% <li>`unprivileged' (`false'): the program drops every capability first. It then runs from any folder, and where none
@@ -517,13 +521,17 @@ read_file(Server, Path, Options) ->
     portcullis_file:read_whole(Server, Path, Options).
 
 %% @equiv ping(portcullis, Address, #{})
--spec ping(inet:ip_address()) -> {ok, echo()} | {error, error()}.
+-spec ping(address()) -> {ok, echo()} | {error, error()}.
 ping(Address) -> ping(?SERVER, Address, #{}).
 
-%% @equiv ping(portcullis, Address, Options)
--spec ping(inet:ip_address(), #{size => non_neg_integer(), timeout => pos_integer()}
-                            | [{size | timeout, non_neg_integer()}]) -> {ok, echo()} | {error, error()}.
-ping(Address, Options) -> ping(?SERVER, Address, Options).
+%% @doc As {@link ping/3} of the server `portcullis', or of another one without options: `ping(Server, Address)'.
+-spec ping(address() | server(), #{size => non_neg_integer(), timeout => pos_integer()}
+                               | [{size | timeout, non_neg_integer()}] | address()) -> {ok, echo()} | {error, error()}.
+ping(Address, Options) ->
+    case portcullis_address:is_server(Address) andalso not is_map(Options) of
+        true -> ping(Address, Options, #{});
+        false -> ping(?SERVER, Address, Options)
+    end.
 
 %% @doc One ICMP echo request with `size' (56, at most 1200) bytes, to an address that the policy allows (`[ping]'), from
 %% a server with role `net'. `{error, timeout}' if no reply comes in time, `{error, {posix, ehostunreach, _}}' and others
@@ -533,10 +541,10 @@ ping(Address, Options) -> ping(?SERVER, Address, Options).
 %% {ok, _} = portcullis:start_link([{name, pinger}, {roles, [net]}]),
 %% {ok, #{rtt := Microseconds}} = portcullis:ping(pinger, {127, 0, 0, 1}, #{timeout => 10000}).
 %% '''
--spec ping(server(), inet:ip_address(), #{size => non_neg_integer(), timeout => pos_integer()}
-                                      | [{size | timeout, non_neg_integer()}]) -> {ok, echo()} | {error, error()}.
+-spec ping(server(), address(), #{size => non_neg_integer(), timeout => pos_integer()}
+                             | [{size | timeout, non_neg_integer()}]) -> {ok, echo()} | {error, error()}.
 ping(Server, Address, Options) ->
-    portcullis_request:ask(Server, ping, portcullis_opts:with(address, Address, Options)).
+    portcullis_request:ask(Server, ping, portcullis_opts:with(address, portcullis_address:read(Address), Options)).
 
 %% @equiv sysctl(portcullis, Name)
 -spec sysctl(binary() | string()) -> {ok, binary()} | {error, error()}.
@@ -623,9 +631,13 @@ nft_list(Server, What, Options) ->
 -spec nft_apply([nft_command()]) -> {ok, applied()} | {error, error()}.
 nft_apply(Commands) -> nft_apply(?SERVER, Commands, #{}).
 
-%% @equiv nft_apply(portcullis, Commands, Options)
--spec nft_apply([nft_command()], nft_options()) -> {ok, applied()} | {error, error()}.
-nft_apply(Commands, Options) -> nft_apply(?SERVER, Commands, Options).
+%% @doc As {@link nft_apply/3} of the server `portcullis', or of another one without options: `nft_apply(Server, Commands)'.
+-spec nft_apply([nft_command()] | server(), nft_options() | [nft_command()]) -> {ok, applied()} | {error, error()}.
+nft_apply(Commands, Options) ->
+    case portcullis_address:is_server(Commands) of
+        true -> nft_apply(Commands, Options, #{});
+        false -> nft_apply(?SERVER, Commands, Options)
+    end.
 
 %% @doc Changes the firewall: all of the commands, in their order, or none of them. Each must be granted by the policy.
 %%
@@ -663,9 +675,13 @@ nft_apply(Server, Commands, Options) ->
 -spec nft_check([nft_command()]) -> {ok, applied()} | {error, error()}.
 nft_check(Commands) -> nft_check(?SERVER, Commands, #{}).
 
-%% @equiv nft_check(portcullis, Commands, Options)
--spec nft_check([nft_command()], nft_options()) -> {ok, applied()} | {error, error()}.
-nft_check(Commands, Options) -> nft_check(?SERVER, Commands, Options).
+%% @doc As {@link nft_check/3} of the server `portcullis', or of another one without options: `nft_check(Server, Commands)'.
+-spec nft_check([nft_command()] | server(), nft_options() | [nft_command()]) -> {ok, applied()} | {error, error()}.
+nft_check(Commands, Options) ->
+    case portcullis_address:is_server(Commands) of
+        true -> nft_check(Commands, Options, #{});
+        false -> nft_check(?SERVER, Commands, Options)
+    end.
 
 %% @doc What {@link nft_apply/3} would say, without any change: policy, schema and kernel look at it.
 %%
@@ -733,10 +749,15 @@ nft_json(Server, Text, Options) ->
 -spec ban(network()) -> {ok, #{changed := boolean()}} | {error, error()}.
 ban(Address) -> ban(?SERVER, Address, #{}).
 
-%% @equiv ban(portcullis, Address, Options)
--spec ban(network(), #{timeout => Milliseconds :: pos_integer(), comment => binary()}
-                   | [{timeout | comment, pos_integer() | binary()}]) -> {ok, #{changed := boolean()}} | {error, error()}.
-ban(Address, Options) -> ban(?SERVER, Address, Options).
+%% @doc As {@link ban/3} of the server `portcullis', or of another one without options: `ban(Server, Address)'.
+-spec ban(network() | server(), #{timeout => Milliseconds :: pos_integer(), comment => binary()}
+                              | [{timeout | comment, pos_integer() | binary()}] | network()) ->
+    {ok, #{changed := boolean()}} | {error, error()}.
+ban(Address, Options) ->
+    case portcullis_address:is_server(Address) andalso not is_map(Options) of
+        true -> ban(Address, Options, #{});
+        false -> ban(?SERVER, Address, Options)
+    end.
 
 %% @doc Drops what comes from an address or a network, for `timeout' milliseconds or until {@link unban/2}. Who is out already
 %% is out for the longer time, and nothing is `changed' if that is the old one. Here `timeout' is that of the ban; the request
@@ -745,7 +766,7 @@ ban(Address, Options) -> ban(?SERVER, Address, Options).
 %%
 %% ```
 %% {ok, #{changed := true}} = portcullis:ban({192, 0, 2, 7}, #{timeout => 3600000, comment => <<"too many logins">>}),
-%% {ok, _} = portcullis:ban({{16#2001, 16#db8, 0, 0, 0, 0, 0, 0}, 32}).
+%% {ok, _} = portcullis:ban("2001:db8::/32").
 %% '''
 -spec ban(server(), network(), #{timeout => Milliseconds :: pos_integer(), comment => binary()}
                              | [{timeout | comment, pos_integer() | binary()}]) ->

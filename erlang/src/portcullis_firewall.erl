@@ -23,10 +23,13 @@ list(Server, What, Options) ->
     end.
 
 -spec change(portcullis:server(), term(), options()) -> {ok, portcullis:applied()} | {error, portcullis:error()}.
+%% The program takes a map for a document, `#{nftables => Commands}', and would tell of a key that it lacks.
+change(_, Commands, _) when is_map(Commands), not is_map_key(nftables, Commands), not is_map_key(<<"nftables">>, Commands) ->
+    {error, {bad_request, [commands], {expected, list}}};
 change(Server, Commands, Options) ->
     case portcullis_request:ask_one(Server, nft_apply, portcullis_opts:with(commands, Commands, Options), any) of
         {ok, Applied, Instance} -> {ok, bound(Applied, Instance)};
-        {error, Error} -> {error, Error}
+        {error, Error} -> {error, callable(Server, Error)}
     end.
 
 -spec check(portcullis:server(), term(), options()) -> {ok, portcullis:applied()} | {error, portcullis:error()}.
@@ -63,7 +66,7 @@ json(Server, Text, Options) ->
     case Answer of
         {ok, [], Applied, Instance} -> {ok, bound(Applied, Instance)};
         {ok, Rows, _Meta, _} -> {ok, << <<Piece/binary>> || #{text := Piece} <- Rows >>};
-        {error, Error} -> {error, Error}
+        {error, Error} -> {error, callable(Server, Error)}
     end.
 
 %% What is no text is for the program to refuse, with the words for it.
@@ -88,11 +91,18 @@ commit(Server, Text, Options) ->
 
 -spec ban(portcullis:server(), term(), options()) -> {ok, term()} | {error, portcullis:error()}.
 ban(Server, Address, Options) ->
-    portcullis_request:ask(Server, ban, portcullis_opts:with(address, Address, Options)).
+    Args = portcullis_opts:with(address, portcullis_address:read(Address), Options),
+    case portcullis_request:ask(Server, ban, Args) of
+        {ok, Changed} -> {ok, Changed};
+        {error, Error} -> {error, callable(Server, Error)}
+    end.
 
 -spec unban(portcullis:server(), term()) -> {ok, term()} | {error, portcullis:error()}.
 unban(Server, Address) ->
-    portcullis_request:ask(Server, unban, #{address => Address}).
+    case portcullis_request:ask(Server, unban, #{address => portcullis_address:read(Address)}) of
+        {ok, Changed} -> {ok, Changed};
+        {error, Error} -> {error, callable(Server, Error)}
+    end.
 
 -spec banned(portcullis:server()) -> {ok, [portcullis:row()]} | {error, portcullis:error()}.
 banned(Server) ->
@@ -105,6 +115,17 @@ banned(Server) ->
 
 bound(#{ref := Ref} = Applied, Instance) -> Applied#{ref := {Ref, Instance}};
 bound(Applied, _) -> Applied.
+
+%% The program does not know which server asks: what it tells to call becomes what can be called.
+callable(Server, {nft, 0, ebusy, What}) ->
+    Of = case Server of
+        portcullis -> "";
+        _ when is_pid(Server) -> io_lib:format("list_to_pid(\"~w\"), ", [Server]);
+        _ -> io_lib:format("~0tp, ", [Server])
+    end,
+    By = unicode:characters_to_binary(["portcullis:nft_\\1(", string:replace(Of, "\\", "\\\\", all), "\\2)"]),
+    {nft, 0, ebusy, re:replace(What, "\\bnft_(confirm|rollback)\\((\\d+)\\)", By, [global, {return, binary}])};
+callable(_, Error) -> Error.
 
 %% Others wrote while rows were on their way.
 again(Ask) -> again(Ask, ?TRIES).
