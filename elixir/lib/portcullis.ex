@@ -115,7 +115,7 @@ defmodule Portcullis do
   @doc "What `doctor/1` finds, as text for a person."
   @spec doctor_report(server() | options()) :: String.t()
   def doctor_report(server_or_options \\ @default) do
-    server_or_options |> :portcullis.doctor() |> :portcullis_doctor.format()
+    server_or_options |> :portcullis.doctor() |> :portcullis_doctor.format() |> Error.spelled()
   end
 
   @doc """

@@ -78,7 +78,57 @@ defmodule PortcullisTest do
     assert message.({:unsupported, "topic x"}) =~ "Portcullis.subscribe(:query, table: :listening, every: 1000)"
     assert message.({:bad_request, [:where], {:expected, :map}}) =~ "[pid: 1]"
     assert message.({:unsupported, "role net: start the server with {roles, [proc,net]}"}) =~ "roles: [:proc, :net]"
+    assert message.({:bad_request, [:commands], {:expected, :list}}) =~ "[command]"
+    busy = &message.({:nft, 0, :ebusy, "call portcullis:nft_confirm(#{&1}7) or portcullis:nft_rollback(#{&1}7) first"})
+
+    assert busy.("'Elixir.MyApp.Firewall', ") =~
+             "Portcullis.nft_confirm(MyApp.Firewall, 7) or Portcullis.nft_rollback(MyApp.Firewall, 7)"
+
+    assert busy.("fw, ") =~ "Portcullis.nft_confirm(:fw, 7)"
+    assert busy.("") =~ "Portcullis.nft_confirm(7)"
     refute message.({:down, {:no_program, [{~c"/x", :installed, :enoent}]}}) =~ "portcullis_doctor"
+  end
+
+  # What a reader would type is not Erlang's.
+  test "no error and no finding tells to type Erlang" do
+    options = [
+      name: 1,
+      roles: [:x],
+      transport: :x,
+      transport: {:socket, "x"},
+      backoff: 1,
+      path: 1,
+      args: 1,
+      hello_timeout: 0
+    ]
+
+    reasons =
+      for({name, value} <- options, {:error, reason} = :portcullis_opts.server([{name, value}]), do: reason) ++
+        for(
+          why <- [:address, :list, :atom, :role, :pid, :condition, :map, :binary],
+          do: {:bad_request, [:items, 1], {:expected, why}}
+        ) ++
+        for(path <- [[:columns], [:commands], [:where], [:interval], []], do: {:bad_request, path, {:expected, :list}}) ++
+        for(
+          down <- [:noproc, :hello_timeout, {:node, :far@host, :closed}, {:node, :far@host, :x}, {:open, "/x", :eacces}],
+          do: {:down, down}
+        ) ++
+        [
+          :timeout,
+          :overloaded,
+          {:bad_request, [:columns, 1], {:unknown_column, "rss"}},
+          {:bad_request, [:interval], {:range, 50, 4999}}
+        ] ++
+        [
+          {:denied_by_policy, "nft.confirm",
+           "give the option confirm => 30000 (milliseconds), and call nft_confirm within that time"}
+        ]
+
+    for text <- [Portcullis.doctor_report() | Enum.map(reasons, &Portcullis.format_error/1)] do
+      refute text =~
+               ~r/=>|#\{|<<|=<|\bportcullis\w*:[a-z]|erlang:|net_adm:|\{(?!Portcullis)[A-Z]|\{(node|socket|local|global|via|transport|roles|args), /,
+             text
+    end
   end
 
   test "tables", %{own: own} do
@@ -164,6 +214,9 @@ defmodule PortcullisTest do
     assert {:error, :stale} = Portcullis.nft_confirm(server, 4711)
     assert %Error{reason: :stale} = catch_error(Portcullis.nft_rollback!(server, 4711))
     assert {:error, {:denied_by_policy, "nft.write", _}} = Portcullis.ban(server, {192, 0, 2, 7}, timeout: 1_000)
+    # All that the first one takes, at once.
+    assert {:error, {:denied_by_policy, "nft.write", hint}} = Portcullis.ban(server, "192.0.2.7")
+    assert hint =~ ~s(ops = ["add_table", "add_chain", "add_rule", "add_set", "add_element"])
     assert {:error, {:denied_by_policy, "nft.write", _}} = Portcullis.unban(server, {192, 0, 2, 7})
     assert [] = Portcullis.banned!(server)
     assert {:error, {:unsupported, "role net: " <> _}} = Portcullis.nft_list()

@@ -15,32 +15,58 @@ defmodule Portcullis.Error do
   # The sentences are those of the Erlang side; only what its user would type is spelled another way.
   @spelling [
     {~r/<<"((?:[^"\\]|\\.)*)">>/, "\"\\1\""},
+    {"portcullis:start_link([{args, [\"--allow-root\"]}])", "{Portcullis, args: [\"--allow-root\"]}"},
+    {"portcullis:stop(SERVER), portcullis:start_link(OPTIONS)",
+     "Portcullis.stop(server), Portcullis.start_link(options)"},
+    {"{transport, {socket, \"/run/portcullis\"}}", "transport: {:socket, \"/run/portcullis\"}"},
+    {"{portcullis, [{capability_holders, \#{expected => [NAME]}}]}",
+     "config :portcullis, capability_holders: %{expected: [name]}"},
     {"start one with portcullis:start_link/1", "put {Portcullis, []} into a supervisor"},
-    {"see portcullis:start_link/1", "see Portcullis.start_link/1"},
-    {"See portcullis:start_link/1", "See Portcullis.start_link/1"},
     {"portcullis_doctor:print()", "IO.puts(Portcullis.doctor_report())"},
     {"{unprivileged, true}", "unprivileged: true"},
     {"{roles, [proc,net]}", "roles: [:proc, :net]"},
     {"{roles, [net,proc]}", "roles: [:net, :proc]"},
-    {"portcullis:tables()", "Portcullis.tables()"},
     {"portcullis:subscribe(query, \#{table => listening, every => 1000})",
      "Portcullis.subscribe(:query, table: :listening, every: 1000)"},
     {"a map from columns to conditions, such as \#{pid => 1}", "columns with conditions, such as [pid: 1]"},
-    {"portcullis:subscribe/2", "Portcullis.subscribe/2"},
-    {"inet:parse_address/1", ":inet.parse_address/1"},
+    {"inet:parse_strict_address/1", ":inet.parse_strict_address/1"},
     {"\#{timeout => Milliseconds}", "timeout: milliseconds"},
+    {"confirm => 30000", "confirm: 30_000"},
+    {"[pid, comm]", "[:pid, :comm]"},
+    {"an atom, such as listening", "an atom, such as :listening"},
+    {"the name of a column, such as comm", "the name of a column, such as :comm"},
+    {"it should be proc or net", "it should be :proc or :net"},
+    {"[Command]", "[command]"},
+    {"erlang:get_cookie()", "Node.get_cookie()"},
+    {~r/net_adm:ping\('([^']*)'\) pong/, "Node.ping(:\"\\1\") :pong"},
+    {~r/net_adm:ping\('([^']*)'\)/, "Node.ping(:\"\\1\")"},
+    {"{local, Name}, {global, Name} or {via, Module, Name}", "{:local, name}, {:global, name} or {:via, module, name}"},
+    {"a list of proc and net", "a list of :proc and :net"},
+    {"must be port, {node, 'name@host'} or ", "must be :port, {:node, :name@host} or "},
+    {"{socket, Folder}", "{:socket, folder}"},
+    {"{socket, \"/an/absolute/folder\"}", "{:socket, \"/an/absolute/folder\"}"},
+    {"{Min, Max} in milliseconds, 0 < Min =< Max =< 600000", "{min, max} in milliseconds, 0 < min <= max <= 600000"},
     {"{Pid, StartTime}", "{pid, start_time}"},
     {"{min, N}, {max, N}, {range, Min, Max} or {prefix, Binary}",
-     "{:min, n}, {:max, n}, {:range, min, max} or {:prefix, binary}"}
+     "{:min, n}, {:max, n}, {:range, min, max} or {:prefix, binary}"},
+    # Names of servers, then whatever else is called.
+    {~r/(portcullis:nft_\w+\()'Elixir\.([\w.]+)'/, "\\1\\2"},
+    {~r/(portcullis:nft_\w+\()([a-z]\w*|'[^']*'), /, "\\1:\\2, "},
+    {~r/(portcullis:nft_\w+\()list_to_pid\("<([0-9.]+)>"\)/, "\\1IEx.Helpers.pid(\"\\2\")"},
+    {~r/\bportcullis:([a-z]\w*[\/(])/, "Portcullis.\\1"},
+    {~r/\b(portcullis_\w+):([a-z]\w*[\/(])/, ":\\1.\\2"}
   ]
 
   @type t :: %__MODULE__{reason: Portcullis.reason()}
 
   @impl Exception
   def message(%__MODULE__{reason: reason}) do
-    Enum.reduce(@spelling, :portcullis.format_error(reason), fn {erlang, elixir}, text ->
-      String.replace(text, erlang, elixir)
-    end)
+    reason |> :portcullis.format_error() |> spelled()
+  end
+
+  @doc false
+  def spelled(text) do
+    Enum.reduce(@spelling, text, fn {erlang, elixir}, text -> String.replace(text, erlang, elixir) end)
   end
 
   @doc false

@@ -31,7 +31,7 @@ defmodule Mix.Tasks.Portcullis.Doctor do
     report =
       :portcullis_doctor.run(roles: roles || configured(), unprivileged: Keyword.get(options, :unprivileged, false))
 
-    report |> :portcullis_doctor.format() |> String.trim_trailing() |> Mix.shell().info()
+    report |> :portcullis_doctor.format() |> Portcullis.Error.spelled() |> String.trim_trailing() |> Mix.shell().info()
     if elem(report, 0) == :problems, do: exit({:shutdown, 1})
   end
 
