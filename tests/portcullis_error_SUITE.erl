@@ -5,7 +5,8 @@
 -include_lib("stdlib/include/assert.hrl").
 
 all() ->
-    [errors_are_sentences, denial_is_a_line, denial_without_a_policy, denial_of_many, doctor_is_named, missing_program_is_a_command, typing_mistakes].
+    [errors_are_sentences, denial_is_a_line, denial_without_a_policy, denial_of_many, doctor_is_named, missing_program_is_a_command, other_role_names_who_named_it,
+     addresses_are_read_strictly, typing_mistakes].
 
 errors_are_sentences(_) ->
     Refused = #{code => 71, reason => file_mode, message => <<"the mode is 0755">>, fix => <<"chmod 0750 X">>},
@@ -25,7 +26,7 @@ errors_are_sentences(_) ->
             || Why <- [unknown_key, missing, duplicate, empty, in_flight, {expected, pid}, {expected, path},
                        {expected, address}, {expected, parameter}, {expected, value}, {expected, role}, {range, 1, 2}, {too_many, 3},
                        {unknown_column, <<"\e[2J">>}, {not_comparable, argv}, {frame_too_long, 1}, tag, too_deep,
-                       too_many_pairs, too_many_terms, integer, {unknown_name, <<"\e[2J">>}, listed_only, not_sampled, {unsupported, reset},
+                       too_many_pairs, too_many_terms, integer, {unknown_name, <<"\e[2J">>}, {unknown_name, <<"\e[2J">>, <<"\e[2J">>}, listed_only, not_sampled, {unsupported, reset},
                        {length, 1, 128}, {excludes, name}, nul]],
     [begin
          Text = portcullis:format_error(Error),
@@ -89,6 +90,23 @@ missing_program_is_a_command(_) ->
     ?assertEqual(nomatch, string:find(Command, "YOURGROUP")),
     ?assertNotEqual(nomatch, string:find(Text, "{unprivileged, true}")).
 
+%% Who reads it did not name a file where it was started.
+other_role_names_who_named_it(_) ->
+    Says = fun(Source) -> portcullis:format_error({down, {no_program, [{"/x/portcullis-net", Source, other_role}]}}) end,
+    ?assertMatch({match, _}, re:run(Says(environment), "PORTCULLIS_BIN names, is the program of another role\\. Unset PORTCULLIS_BIN, or .* both: /x")),
+    ?assertMatch({match, _}, re:run(Says(path), "option path names, is the program of another role\\. Name the folder .*: /x")).
+
+addresses_are_read_strictly(_) ->
+    [?assertEqual({Text, Read}, {Text, portcullis_address:read(Text)})
+     || {Text, Read} <- [{"192.0.2.7", {192, 0, 2, 7}}, {<<"192.0.2.0/24">>, {{192, 0, 2, 0}, 24}}, {"::1", {0, 0, 0, 0, 0, 0, 0, 1}},
+                         {<<"2001:db8::/32">>, {{16#2001, 16#db8, 0, 0, 0, 0, 0, 0}, 32}}, {{192, 0, 2, 7}, {192, 0, 2, 7}}]],
+    [?assertEqual(Text, portcullis_address:read(Text))
+     || Text <- ["", <<>>, "192.0.2", "010.0.0.1", "0x7f.0.0.1", "192.0.2.0/", "192.0.2.0/08", "192.0.2.0/-1", "::1%lo", "host", <<255>>, [x],
+                 [$1 | x], "1.2.3.4/8/8", undefined]],
+    ?assertEqual([true, true, true, true, false, false, false],
+                 [portcullis_address:is_server(Term)
+                  || Term <- [fw, self(), {global, fw}, {via, m, n}, {192, 0, 2, 7}, {{192, 0, 2, 0}, 24}, "192.0.2.7"]]).
+
 typing_mistakes(_) ->
     Says = fun(Path, Why) -> portcullis:format_error({bad_request, Path, Why}) end,
     [?assertNotEqual({Part, nomatch}, {Part, string:find(Text, Part)})
@@ -97,6 +115,9 @@ typing_mistakes(_) ->
                          {Says([columns, 1], {unknown_column, <<"rss">>}), "rss in this table; portcullis:tables() has"},
                          {Says([table], {unknown_name, <<"listning">>}), "no table listning; did you mean listening?"},
                          {Says([table], {unknown_name, <<"zzz">>}), "there are processes, "},
+                         {Says([commands, 1, add, chain, hook], {unknown_name, <<"inptu">>, <<"input">>}), "did you mean input?"},
+                         {Says([commands], {expected, list}), "[Command]"},
+                         {Says([address], {expected, address}), "\"10.0.0.0/8\""},
                          {Says([<<"colums">>], unknown_key), "did you mean columns?"},
                          {Says([<<"evry">>], unknown_key), "did you mean every?"},
                          {Says([<<"interval">>], unknown_key), "this request does not take it"},
