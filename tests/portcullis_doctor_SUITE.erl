@@ -10,7 +10,7 @@ suite() ->
     [{timetrap, {minutes, 5}}].
 
 all() ->
-    [healthy, questions, dies_of_a_question, dies_without_a_row, silent_at_a_question, what_may_be_executed, named_by_the_environment,
+    [healthy, questions, dies_of_a_question, dies_without_a_row, silent_at_a_question, no_problem_and_no_policy, what_may_be_executed, named_by_the_environment,
      named_by_an_option, in_a_mix_project, not_built_yet, of_a_server, forgotten_restart, missing, not_executable, forbidden_file, forbidden_folder,
      wrong_program, silent_program, talking_program, wrong_architecture, wrong_option, net_role,
      groups_that_can_do_more, install_commands, fixes_for_root, absolute_fixes, printed, without_capabilities,
@@ -75,6 +75,15 @@ silent_at_a_question(Config) ->
     Path = answers(Config, "mute", "query load", "exec sleep 300"),
     {problems, Checks} = quickest(10000, fun() -> portcullis:doctor(options(#{path => Path, hello_timeout => 1000})) end),
     ?assertMatch(#{message := <<"role proc said nothing for 1000 ms when it was asked: query load">>}, check(questions, Checks)).
+
+%% Where nothing is granted, that nothing is wrong is not all that is to be said.
+no_problem_and_no_policy(_) ->
+    None = portcullis_checklist:no_policy(),
+    Text = portcullis_doctor:format({ok, [None]}),
+    {match, [Fix]} = re:run(Text, "No problem found, but nothing privileged is granted: there is no policy.*:\\n    (sudo install .*)\\n$",
+                            [{capture, all_but_first, binary}]),
+    ?assertEqual(maps:get(fix, None), Fix),
+    ?assertEqual(<<"No problem found.\n">>, portcullis_doctor:format({ok, []})).
 
 %% What is wrong with a mode the program says; a line that all is well with it would contradict.
 what_may_be_executed(Config) ->

@@ -106,10 +106,8 @@ print(ServerOrOptions) ->
 %% mended.
 -spec format(portcullis_doctor:report()) -> binary().
 format({_, Checks}) ->
-    Text = portcullis_doctor:format({ok, Checks}),
     %% The doctor's last line speaks of the program alone.
-    Lines = binary:part(Text, 0, byte_size(Text) - byte_size(portcullis_doctor:format({ok, []}))),
-    <<Lines/binary, (count([Fix || #{fix := Fix} <- Checks]))/binary, "\n">>.
+    <<(portcullis_doctor:lines(Checks))/binary, (count([Fix || #{fix := Fix} <- Checks]))/binary, "\n">>.
 
 count([]) -> <<"Nothing to mend.">>;
 count([_]) -> <<"1 thing to mend.">>;

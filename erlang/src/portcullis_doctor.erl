@@ -5,7 +5,7 @@
 %% '''
 -module(portcullis_doctor).
 
--export([run/1, run/2, format/1, print/0, print/1]).
+-export([run/1, run/2, format/1, lines/1, print/0, print/1]).
 -export_type([report/0, check/0]).
 
 -include_lib("kernel/include/file.hrl").
@@ -64,13 +64,23 @@ print(ServerOrOptions) ->
 -spec format(report()) -> binary().
 format({Status, Checks}) ->
     Last = case lists:usort([Name || #{check := Name, status := problem} <- Checks]) of
-        _ when Status =:= ok -> "No problem found.\n";
+        _ when Status =:= ok -> no_problem([Fix || #{check := policy_file, fix := Fix} <- Checks]);
         [policy] -> "The program serves, but not by the policy of the file.\n";
         [questions] -> "The program serves, but not every question.\n";
         [policy, questions] -> "The program serves, but not every question, and not by the policy of the file.\n";
         _ -> "The program does not serve.\n"
     end,
-    unicode:characters_to_binary([[line(Check) || Check <- Checks], Last]).
+    <<(lines(Checks))/binary, (unicode:characters_to_binary(Last))/binary>>.
+
+%% What serves and grants nothing looks like a success to who expects more of it.
+no_problem([]) -> "No problem found.\n";
+no_problem([Fix | _]) ->
+    ["No problem found, but nothing privileged is granted: there is no policy. To put the example there:", portcullis_fix:block(Fix)].
+
+%% @private
+-spec lines([check()]) -> binary().
+lines(Checks) ->
+    <<_/binary>> = unicode:characters_to_binary([line(Check) || Check <- Checks]).
 
 line(#{check := Name, status := Status, message := Message} = Check) ->
     [io_lib:format("~-8ts ~-14ts ~ts~n", [Status, Name, Message]),
@@ -215,14 +225,14 @@ host(Role, Status, Config) ->
 
 as_root(#{uid := 0}) ->
     [warning(user, <<"this BEAM runs as root: the boundary that the program guards is not there">>,
-             <<"run the BEAM as an ordinary user; only for a trial: {args, [\"--allow-root\"]}">>)];
+             <<"run the BEAM as an ordinary user; only for a trial: portcullis:start_link([{args, [\"--allow-root\"]}])">>)];
 as_root(#{uid := Uid}) ->
     [good(user, portcullis_host:user_name(Uid))].
 
 no_new_privs(#{no_new_privs := true}) ->
     [problem(no_new_privs, <<"this BEAM runs with no_new_privs: file capabilities have no effect below it">>,
              <<"systemctl edit UNIT   # NoNewPrivileges=no, and without the settings that imply it (systemd.exec(5)); or leave it on, and "
-               "let systemd start the program: {transport, {socket, \"/run/portcullis\"}} (docs/host.md)">>)];
+               "let systemd start the program: {transport, {socket, \"/run/portcullis\"}} (docs/guides/systemd.md)">>)];
 no_new_privs(_) ->
     [good(no_new_privs, <<"not set">>)].
 

@@ -98,7 +98,7 @@ fn first_cause(c: &Circumstances, missing: Capabilities, names: &[&str], grant: 
              or DynamicUser=; before version 255 also PrivateDevices=, RestrictNamespaces=, SystemCallFilter= and others)"
                 .into(),
             "sudo systemctl edit UNIT   # [Service] NoNewPrivileges=no, and remove what implies it; then: sudo systemctl restart UNIT; or let \
-             systemd start this program (docs/host.md, A unit with NoNewPrivileges)"
+             systemd start this program (docs/guides/systemd.md, A unit with NoNewPrivileges=yes)"
                 .into(),
         );
     }
