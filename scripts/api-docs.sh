@@ -57,7 +57,7 @@ if [ -n "$folder" ]; then
     exit
 fi
 
-command -v ex_doc >/dev/null || die "there is no ex_doc. On Debian 13: apt-get install elixir elixir-ex-doc erlang-edoc
+command -v ex_doc >/dev/null || die "there is no ex_doc. On Debian 13: apt-get install --no-install-recommends elixir elixir-ex-doc erlang-edoc
 Elsewhere: sudo sh scripts/debian13.sh FOLDER && sh scripts/api-docs.sh FOLDER"
 release=$(ex_doc --version | sed -n 's/^ExDoc v//p')
 at_least "${release:-0.0}" "$OLDEST" || die "this is ex_doc ${release:-of no version}; it takes $OLDEST. sudo sh scripts/debian13.sh FOLDER && sh scripts/api-docs.sh FOLDER"

@@ -19,8 +19,8 @@ installed() {
 
 no_rust() {
     die "needs cargo and rustc $(oldest_rust) or newer;${RUST_SEEN:+ too old or broken:}${RUST_SEEN:- none found}
-  Debian 12:  apt-get install cargo-web rustc-web     (its package \`cargo\` is too old)
-  Debian 13:  apt-get install cargo
+  Debian 12:  apt-get install --no-install-recommends cargo-web rustc-web gcc libc6-dev     (its package \`cargo\` is too old)
+  Debian 13:  apt-get install --no-install-recommends cargo gcc libc6-dev
   elsewhere:  https://rustup.rs
 then again: sh $ROOT/scripts/build-port.sh
 To use a program that is built elsewhere, set PORTCULLIS_SKIP_BUILD=1, and PORTCULLIS_BIN=/path/to/portcullis-proc if it is not installed"
@@ -29,7 +29,7 @@ To use a program that is built elsewhere, set PORTCULLIS_SKIP_BUILD=1, and PORTC
 # A static program has no loader that LD_PRELOAD could trick. It takes a static libc, which not every system has:
 # asking the linker first keeps a defect of the source from being reported twice.
 can_link_static() {
-    command -v cc >/dev/null || die "needs a C compiler to link: apt-get install gcc libc6-dev"
+    command -v cc >/dev/null || die "needs a C compiler to link: apt-get install --no-install-recommends gcc libc6-dev"
     echo 'int main(void) { return 0; }' | cc -static-pie -x c -o /dev/null - 2>/dev/null
 }
 

@@ -8,7 +8,7 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 
 [ $# -eq 1 ] || die "usage: debian13.sh FOLDER"
 is_root || die "run as root: debootstrap makes files of other users"
-command -v debootstrap >/dev/null || die "needs debootstrap: apt-get install debootstrap"
+command -v debootstrap >/dev/null || die "needs debootstrap: apt-get install --no-install-recommends debootstrap"
 [ ! -e "$1" ] || die "$1 is there: remove it, or name another folder"
 
 # What is half made is none.

@@ -264,7 +264,7 @@ main() {
         remove
         return 0
     fi
-    command -v setcap >/dev/null || die "needs setcap: apt-get install libcap2-bin"
+    command -v setcap >/dev/null || die "needs setcap: apt-get install --no-install-recommends libcap2-bin"
     choose_group
     choose_binary
     check_destination

@@ -73,8 +73,8 @@ next_steps() {
         say "A copy of his own:       sh -c 'umask 022; cp -r $ROOT ~USER/portcullis && chown -R USER: ~USER/portcullis'   # as root"
     fi
     say "Try it, $as:"
-    say "    cd $here && rebar3 shell        # apt-get install rebar3; then: portcullis:start_link([])."
-    say "    cd $here && iex -S mix          # apt-get install elixir; then: Portcullis.start_link([])"
+    say "    cd $here && rebar3 shell        # apt-get install --no-install-recommends rebar3; then: portcullis:start_link([])."
+    say "    cd $here && iex -S mix          # apt-get install --no-install-recommends elixir; then: Portcullis.start_link([])"
     say "What it may do:          $DEST/portcullis-proc policy check"
     say "Check the installation:  sudo $DEST/portcullis-proc doctor"
     say "Undo:                    sh $ROOT/scripts/quickstart.sh --undo"

@@ -18,7 +18,7 @@ fi
 case ${1:-} in
 -*) die "usage: sh scripts/sbom.sh [--notices] [FILE]" ;;
 esac
-command -v python3 >/dev/null || die "needs python3: apt-get install python3"
+command -v python3 >/dev/null || die "needs python3: apt-get install --no-install-recommends python3"
 find_rust "$(oldest_rust)" || die "needs cargo $(oldest_rust) or newer: see scripts/build-port.sh"
 
 made=$(mktemp -d)

@@ -54,3 +54,59 @@ fn files_that_documents_name_are_there() {
     assert!(missing.is_empty(), "{missing:#?}");
     assert!(seen > 50, "{seen} paths");
 }
+
+/// Texts of the repository in which a reader finds what to type.
+fn texts() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    for folder in
+        ["", "docs", "docs/guides", "scripts", "erlang/src", "src/cli", "src/harden", "elixir/lib/mix/tasks"]
+    {
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let of_text = path.file_name().is_some_and(|name| name == "Dockerfile")
+                || path
+                    .extension()
+                    .is_some_and(|e| ["md", "livemd", "sh", "erl", "rs", "ex"].iter().any(|of| e == *of));
+            if of_text {
+                found.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found
+}
+
+/// With what they recommend, a handful of packages becomes hundreds. Packages of ours recommend nothing.
+#[test]
+fn nobody_is_told_to_install_what_is_only_recommended() {
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (file, text) in texts() {
+        for line in text.lines().filter(|line| line.contains("apt-get install ")) {
+            seen += 1;
+            if !line.contains("--no-install-recommends") && !line.contains("./target/debian/") {
+                wrong.push(format!("{file}: {line}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(seen > 10, "{seen} commands");
+}
+
+/// A comment says to the tests where a block is written: whoever reads the page does not see it.
+#[test]
+fn a_reader_is_told_which_file_a_block_is() {
+    let mut seen = 0;
+    for (file, text) in texts().iter().filter(|(file, _)| file.ends_with("md")) {
+        let parts: Vec<&str> = text.split("\n```").collect();
+        for above in parts.iter().step_by(2) {
+            let Some((_, rest)) = above.rsplit_once("<!-- file: ") else { continue };
+            let path = rest.split(" -->").next().unwrap();
+            let prose: String = above.lines().filter(|line| !line.starts_with("<!--")).collect();
+            // Those below /tmp the commands of the page take from there.
+            let name = if path.starts_with("/tmp/") { path } else { path.rsplit('/').next().unwrap() };
+            seen += 1;
+            assert!(prose.contains(&format!("{name}`")), "{file}: {path}");
+        }
+    }
+    assert!(seen >= 5, "{seen} files");
+}

@@ -192,9 +192,9 @@ host() ->
      core_dumps(file:read_file("/proc/self/limits"), file:read_file("/proc/sys/kernel/core_pattern")),
      confinement(file:read_file("/sys/kernel/security/lsm"), file:read_file("/proc/self/attr/current")),
      installed(auditd, ["/usr/sbin/auditd", "/sbin/auditd"], <<"nothing records what privileged programs do">>,
-               <<"sudo apt-get install auditd">>),
+               <<"sudo apt-get install --no-install-recommends auditd">>),
      installed(integrity, ["/usr/bin/aide", "/usr/sbin/tripwire"], <<"nothing watches installed files for changes">>,
-               <<"sudo apt-get install aide && sudo aideinit">>)].
+               <<"sudo apt-get install --no-install-recommends aide && sudo aideinit">>)].
 
 -spec policy(file:filename_all(), {ok, file:file_info()} | {error, atom()}) -> portcullis_doctor:check().
 policy(File, {ok, #file_info{type = regular, uid = 0, mode = Mode}}) when Mode band 8#022 =:= 0 ->
@@ -238,7 +238,7 @@ log(File) ->
         {ok, #file_info{mode = Mode}} when Mode band 8#170000 =:= 8#140000 -> good(log, text("~ts is a socket", [File]));
         _ ->
             warning(log, text("~ts is no socket: what is written to the system's log is lost", [File]),
-                    <<"sudo apt-get install rsyslog   # or enable systemd-journald-dev-log.socket">>)
+                    <<"sudo apt-get install --no-install-recommends rsyslog   # or enable systemd-journald-dev-log.socket">>)
     end.
 
 %% core(5): a handler gets the memory whatever the limit is, and is told the limit.
@@ -262,7 +262,7 @@ confinement({ok, Modules}, Label) ->
     Known = [<<"apparmor">>, <<"selinux">>, <<"smack">>, <<"tomoyo">>],
     case [Module || Module <- string:lexemes(Modules, ", \n"), lists:member(Module, Known)] of
         [] -> unconfined("no security module that confines programs is active",
-                         <<"sudo apt-get install apparmor apparmor-profiles">>);
+                         <<"sudo apt-get install --no-install-recommends apparmor apparmor-profiles">>);
         [Module | _] -> labelled(Module, Label)
     end;
 confinement({error, _}, _) ->

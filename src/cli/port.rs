@@ -190,7 +190,7 @@ pub(super) fn no_log(why: &str) -> Refusal {
     Refusal::new(
         Reason::PolicyFile,
         format!("the policy demands records in the system's log (syslog = \"required\"), and {why}"),
-        "sudo systemctl start systemd-journald-dev-log.socket   # or: sudo apt-get install rsyslog",
+        "sudo systemctl start systemd-journald-dev-log.socket   # or: sudo apt-get install --no-install-recommends rsyslog",
     )
 }
 
