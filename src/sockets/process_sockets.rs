@@ -281,6 +281,8 @@ mod tests {
         while rows.slice(&mut Context::default(), &mut chunk, long).unwrap() == Slice::Paused {
             pauses += 1;
         }
-        assert!(pauses >= files.len() / OTHERS, "{pauses}");
+        // Tests beside this one have sockets in the same process: each begins to count anew.
+        let runs = chunk.rows().1 + 1;
+        assert!(pauses * OTHERS + runs * (OTHERS - 1) >= files.len(), "{pauses} pauses, {runs} runs");
     }
 }
