@@ -19,6 +19,8 @@ const ERROR: u64 = arg(libc::SO_ERROR);
 const READ_TIMEOUT: u64 = arg(libc::SO_RCVTIMEO);
 const WRITE_TIMEOUT: u64 = arg(libc::SO_SNDTIMEO);
 const STREAM: u64 = arg(libc::SOCK_STREAM | libc::SOCK_CLOEXEC);
+/// TCP, and nothing like it: to landlock a connection of MPTCP is none, though it ends as one of TCP.
+const PLAIN: u64 = 0;
 const V4: u64 = arg(libc::AF_INET);
 const V6: u64 = arg(libc::AF_INET6);
 
@@ -26,7 +28,10 @@ const V6: u64 = arg(libc::AF_INET6);
 const CALLING: &[Row] = &[
     row!(
         SYS_socket,
-        &[&[Is::Value(0, V4), Is::Value(1, STREAM)], &[Is::Value(0, V6), Is::Value(1, STREAM)]],
+        &[
+            &[Is::Value(0, V4), Is::Value(1, STREAM), Is::Value(2, PLAIN)],
+            &[Is::Value(0, V6), Is::Value(1, STREAM), Is::Value(2, PLAIN)]
+        ],
         "a connection with the protected node, or its port mapper"
     ),
     row!(SYS_connect, ANY, "the same; landlock holds it to their ports"),
