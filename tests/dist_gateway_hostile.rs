@@ -87,6 +87,55 @@ fn a_flood_of_atoms_costs_the_protected_node_its_budget_and_no_more() {
     assert!(after - before >= 100, "the first were let through: {before} {after}");
 }
 
+/// Whoever may have one function called asks for more memory with it than there is: without the gateway that ends a node.
+#[test]
+fn options_of_a_process_end_no_node() {
+    let node = Node::protected(free_port());
+    let port = gateway(node.port, "", RULES);
+    let option = |option: &str| {
+        format!(
+            "pong = net_adm:ping('{B}'),
+             R = erlang:spawn_request('{B}', timer, sleep, [1], [{option}]),
+             receive {{spawn_reply, R, ok, _}} -> made; {{spawn_reply, R, error, Why}} -> Why after 10000 -> nothing end"
+        )
+    };
+    for harmful in ["{min_heap_size, 1 bsl 36}", "{min_bin_vheap_size, 1 bsl 40}", "{priority, max}"] {
+        assert_eq!(otp(port, Z, "outer", &option(harmful)), "eperm", "{harmful}");
+    }
+    assert_eq!(otp(port, Z, "outer", &option("monitor, {priority, low}")), "made");
+}
+
+/// Each monitor takes memory of the protected node, so that what a peer has of them is bounded: under whatever references, and whatever ends it says.
+#[test]
+fn monitors_of_a_peer_are_bounded_whatever_it_says_of_them() {
+    let node = Node::protected(free_port());
+    let port = gateway(node.port, "[limits]\nlearned = 500", RULES);
+    let many = 2000;
+    for elsewhere in [false, true] {
+        let mut peer = peer(port, Z).unwrap();
+        let nobody = Pid { node: B, creation: peer.creation, id: 0, serial: 0 };
+        for n in 1..=many {
+            let under = mark(Z, if elsewhere { n } else { 1 });
+            peer.say(&answer::monitor(&own(Z), &Target::Name("echo"), &under));
+            if elsewhere {
+                peer.say(&answer::demonitor(&own(Z), &Target::Pid(nobody), &under));
+            }
+        }
+        // When this one is answered, all before it are heard.
+        peer.say(&answer::monitor(&own(Z), &Target::Name("rex"), &mark(Z, 0x7777_7777)));
+        peer.hears(b"wwww\0\0\0\x01").expect("the connection stays");
+        let code = format!("pong = net_adm:ping('{B}'), Call(echo, watchers)");
+        let watchers: u32 = otp(port, Y, "outer", &code).parse().unwrap();
+        assert!((2..=501).contains(&watchers), "{watchers} of {many}");
+        drop(peer);
+        let gone = format!(
+            "pong = net_adm:ping('{B}'),
+             W = fun W(N) -> case Call(echo, watchers) of 1 -> 1; O when N =:= 0 -> O; _ -> timer:sleep(100), W(N - 1) end end, W(300)"
+        );
+        assert_eq!(otp(port, Y, "outer", &gone), "1", "they end with their connection");
+    }
+}
+
 #[test]
 fn names_of_strangers_never_reach_the_protected_node() {
     let node = Node::protected(free_port());

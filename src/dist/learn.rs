@@ -78,7 +78,30 @@ struct Entry {
     once: bool,
     /// Who asked: a monitor, a spawn request. Of an unlink the process that is to answer.
     owner: Option<Process>,
+    /// Of a monitor.
+    watched: Watched,
     options: SpawnOptions,
+}
+
+/// What a monitor is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Watched {
+    /// A process that is being made.
+    #[default]
+    Coming,
+    /// A name.
+    Name,
+    /// A process.
+    Process(Process),
+}
+
+impl Watched {
+    fn of(target: &Target<'_>) -> Self {
+        match target {
+            Target::Name(_) => Self::Name,
+            Target::Pid(pid) => Self::Process(process(pid)),
+        }
+    }
 }
 
 /// An identifier in a message, of the party that sent it.
@@ -266,12 +289,24 @@ impl Learned {
             Some(entry) if owner.is_none() || entry.owner == owner.map(process) => Ok(entry),
             _ => Err(Reason::Unsolicited),
         };
+        // The receiver keeps each of them, and here they would count as one.
+        let fresh = |reference: &Ref<'_>| {
+            let keys = [
+                Key::Monitor(direction.sender(), words(reference)),
+                Key::Spawn(direction.sender(), words(reference)),
+            ];
+            if keys.iter().any(|key| self.entries.contains_key(key)) { Err(Reason::InUse) } else { Ok(()) }
+        };
         match control {
+            Control::Monitor { to: Target::Pid(to), reference, .. } => {
+                told(Identifier::Pid(*to)).and_then(|()| fresh(reference))
+            }
+            Control::Monitor { to: Target::Name(_), reference, .. } => fresh(reference),
+            Control::SpawnRequest { request, .. } => fresh(request),
             Control::Send { to, .. }
             | Control::Link { to, .. }
             | Control::Exit2 { to, .. }
-            | Control::GroupLeader { to, .. }
-            | Control::Monitor { to: Target::Pid(to), .. } => told(Identifier::Pid(*to)),
+            | Control::GroupLeader { to, .. } => told(Identifier::Pid(*to)),
             Control::AliasSend { alias, .. } => told(Identifier::Ref(*alias)),
             Control::Exit { from, to } => asked(link(direction, from, to), None).map(|_| ()),
             Control::MonitorExit { to, reference, .. } => {
@@ -287,7 +322,7 @@ impl Learned {
             }
             // An end of something may cross its own end on the way: the node that gets it finds nothing, and that is all.
             Control::Unlink { .. } | Control::Demonitor { .. } => Ok(()),
-            Control::RegSend { .. } | Control::SpawnRequest { .. } | Control::Monitor { .. } => Ok(()),
+            Control::RegSend { .. } => Ok(()),
         }
     }
 
@@ -304,8 +339,10 @@ impl Learned {
         };
         match control {
             Control::Link { from, to } => remember(link(direction, from, to), None, SpawnOptions::default()),
-            Control::Monitor { from, reference, .. } => {
-                remember(Key::Monitor(sender, words(reference)), Some(from), SpawnOptions::default());
+            Control::Monitor { from, to, reference } => {
+                let key = Key::Monitor(sender, words(reference));
+                remember(key, Some(from), SpawnOptions::default());
+                self.watches(key, Watched::of(to));
             }
             Control::SpawnRequest { request, from, options, .. } => {
                 remember(Key::Spawn(sender, words(request)), Some(from), *options);
@@ -327,9 +364,13 @@ impl Learned {
                 }
             }
             Control::UnlinkAck { id, to, .. } => self.forget(Key::Unlink(receiver, process(to), *id)),
-            Control::Demonitor { reference, .. } => {
-                self.forget(Key::Monitor(sender, words(reference)));
-                self.forget(Key::Ref(sender, words(reference)));
+            Control::Demonitor { to, reference, .. } => {
+                // OTP looks for it where it is said to be, among names or in a process: one that is elsewhere stays.
+                let key = Key::Monitor(sender, words(reference));
+                if self.entries.get(&key).is_none_or(|entry| entry.watched == Watched::of(to)) {
+                    self.forget(key);
+                    self.forget(Key::Ref(sender, words(reference)));
+                }
             }
             Control::MonitorExit { from, reference, .. } => {
                 self.forget(Key::Monitor(receiver, words(reference)));
@@ -341,11 +382,13 @@ impl Learned {
             Control::SpawnReply { request, to, link: linked, result, .. } => {
                 self.forget(Key::Spawn(receiver, words(request)));
                 match result {
-                    Some(new) if *linked => {
-                        let key = link(direction, new, to);
-                        self.learn(key, now, false, None, SpawnOptions::default());
+                    Some(new) => {
+                        self.watches(Key::Monitor(receiver, words(request)), Watched::Process(process(new)));
+                        if *linked {
+                            let key = link(direction, new, to);
+                            self.learn(key, now, false, None, SpawnOptions::default());
+                        }
                     }
-                    Some(_) => {}
                     None => self.forget(Key::Monitor(receiver, words(request))),
                 }
             }
@@ -368,6 +411,13 @@ impl Learned {
     pub fn watcher<'n>(&self, party: Party, reference: &Ref<'n>) -> Option<Pid<'n>> {
         let (id, serial) = self.entries.get(&Key::Monitor(party, words(reference)))?.owner?;
         Some(Pid { node: reference.node, creation: reference.creation, id, serial })
+    }
+
+    /// Whether what that party monitors under this reference is a name.
+    #[must_use]
+    pub fn watches_name(&self, party: Party, reference: &Ref<'_>) -> bool {
+        let entry = self.entries.get(&Key::Monitor(party, words(reference)));
+        entry.is_some_and(|entry| entry.watched == Watched::Name)
     }
 
     /// Forgets what was not used for `idle` milliseconds. Not monitors and links: nothing is said about them until they end, and who
@@ -394,10 +444,18 @@ impl Learned {
                 watching.add(words);
             }
         }
-        let entry = self.entries.entry(key).or_insert(Entry { used: now, once, owner, options });
+        let new = Entry { used: now, once, owner, watched: Watched::default(), options };
+        let entry = self.entries.entry(key).or_insert(new);
         entry.used = now;
         // The reference of a call is told twice: as that of a monitor, and then as an alias for one answer.
         entry.once |= once;
+    }
+
+    /// What a monitor is of, if that was not known: one reference is of one monitor.
+    fn watches(&mut self, key: Key, what: Watched) {
+        if let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.watched == Watched::Coming) {
+            entry.watched = what;
+        }
     }
 
     fn touch(&mut self, key: Key, now: u64) {

@@ -46,6 +46,8 @@ reasons! {
     NotLearned = "not_learned",
     /// It answers something that was not asked.
     Unsolicited = "unsolicited",
+    /// A monitor or a spawn request under a reference that is one's already.
+    InUse = "in_use",
     /// There is no room to remember what it teaches.
     TableFull = "table_full",
     /// It carries a token of sequential tracing.
@@ -64,6 +66,8 @@ reasons! {
     NewAtoms = "new_atoms",
     /// The arguments of a spawn request are no list of as many as its function says: rules are about that number.
     Arity = "arity",
+    /// An option of a spawn request that takes memory or time of the whole node.
+    SpawnOption = "spawn_option",
     /// A function with code of its own.
     Fun = "fun",
     /// A function of a module.

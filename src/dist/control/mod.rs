@@ -42,6 +42,9 @@ pub struct SpawnOptions {
     pub link: bool,
     /// The one that asks monitors the new process, under the reference of the request.
     pub monitor: bool,
+    /// Some option is about the node rather than the process: memory that is taken before its function begins, a higher priority, or
+    /// nobody knows what.
+    pub of_node: bool,
 }
 
 /// One control message.
@@ -287,7 +290,8 @@ fn mfa<'a>(c: &mut Cursor<'a>) -> Result<Mfa<'a>, Fault> {
     Ok(Mfa { module, function, arity: u8::try_from(arity).map_err(|_| Fault::Shape)? })
 }
 
-/// A proper list of atoms and of tuples that begin with one: `[monitor, {monitor, Options}, link, {priority, P}, ...]`.
+/// A proper list of atoms and of tuples that begin with one: `[monitor, {monitor, Options}, link, {priority, P}, ...]`. Who may ask for one
+/// function may not end the node with `{min_heap_size, N}`: the runtime system ends where there is no such memory.
 fn options(c: &mut Cursor<'_>) -> Result<SpawnOptions, Fault> {
     let mut found = SpawnOptions::default();
     let n = match c.head()? {
@@ -297,15 +301,17 @@ fn options(c: &mut Cursor<'_>) -> Result<SpawnOptions, Fault> {
     };
     for _ in 0..n {
         let mut front = *c;
-        let name = match front.head()? {
-            Head::Atom(name) => name,
-            Head::Tuple(arity) if arity > 0 => front.atom()?,
+        let (name, arity) = match front.head()? {
+            Head::Atom(name) => (name, 1),
+            Head::Tuple(arity) if arity > 0 => (front.atom()?, arity),
             _ => return Err(Fault::Shape),
         };
-        match name {
-            "link" => found.link = true,
-            "monitor" => found.monitor = true,
-            _ => {}
+        match (name, arity) {
+            ("link", 1) => found.link = true,
+            ("monitor", _) => found.monitor = true,
+            ("async_dist" | "fullsweep_after" | "max_heap_size" | "message_queue_data", 2) => {}
+            ("priority", 2) if matches!(front.head()?, Head::Atom("low" | "normal")) => {}
+            _ => found.of_node = true,
         }
         skip(c)?;
     }

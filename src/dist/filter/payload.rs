@@ -55,7 +55,10 @@ pub(super) fn look<'m>(
             return Err(Reason::Malformed);
         }
     }
-    if let Control::SpawnRequest { mfa, .. } = message.control {
+    if let Control::SpawnRequest { mfa, options, .. } = message.control {
+        if options.of_node && direction == Direction::In {
+            return Err(Reason::SpawnOption);
+        }
         let given = arguments(message.payload.unwrap_or_default(), &view.limits.bounds());
         if given != Some(usize::from(mfa.arity)) {
             return Err(Reason::Arity);

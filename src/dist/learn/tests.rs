@@ -76,7 +76,7 @@ fn a_reply_may_not_say_more_than_was_asked() {
     assert_eq!(plain.check(Direction::Out, &reply(true, false)), Err(Reason::Unsolicited));
     assert_eq!(plain.check(Direction::Out, &reply(false, true)), Err(Reason::Unsolicited));
     assert_eq!(plain.check(Direction::In, &reply(false, false)), Err(Reason::Unsolicited));
-    let mut both = asked(SpawnOptions { link: true, monitor: true });
+    let mut both = asked(SpawnOptions { link: true, monitor: true, of_node: false });
     let down = Control::MonitorExit { from: Target::Pid(B), to: A, reference: request };
     assert_eq!(both.check(Direction::Out, &reply(true, true)), Ok(()));
     both.note(Direction::Out, &reply(true, true), &[], 0);
@@ -84,10 +84,58 @@ fn a_reply_may_not_say_more_than_was_asked() {
     assert_eq!(both.check(Direction::Out, &down), Ok(()));
     assert_eq!(both.check(Direction::Out, &Control::Exit { from: B, to: A }), Ok(()));
     // A request that failed is monitored by nobody.
-    let mut failed = asked(SpawnOptions { link: false, monitor: true });
+    let mut failed = asked(SpawnOptions { link: false, monitor: true, of_node: false });
     let no = Control::SpawnReply { request, to: A, link: false, monitor: false, result: None };
     failed.note(Direction::Out, &no, &[], 0);
     assert!(failed.is_empty());
+}
+
+/// OTP has a monitor for each message that asks for one, whatever its reference, and looks for the one that is to end where it is said to be.
+/// What is counted as one, or as none, would be as many as a peer likes.
+#[test]
+fn a_monitor_counts_until_it_has_ended_on_the_other_side() {
+    let name = Target::Name("x");
+    for (of, elsewhere) in [(name, Target::Pid(B)), (Target::Pid(B), name)] {
+        let mut learned = Learned::new(100);
+        let told = Lesson { identifier: Identifier::Pid(B), once: false };
+        learned.note(Direction::Out, &Control::RegSend { from: B, to: "y" }, &[told], 0);
+        let reference = reference("a@h", 1);
+        let monitor = Control::Monitor { from: A, to: of, reference };
+        assert_eq!(learned.check(Direction::In, &monitor), Ok(()));
+        learned.note(Direction::In, &monitor, &[], 0);
+        assert_eq!(learned.check(Direction::In, &monitor), Err(Reason::InUse));
+        let mfa = Mfa { module: "m", function: "f", arity: 0 };
+        let options = SpawnOptions { monitor: true, ..SpawnOptions::default() };
+        let spawn = Control::SpawnRequest { request: reference, from: A, leader: A, mfa, options };
+        assert_eq!(learned.check(Direction::In, &spawn), Err(Reason::InUse));
+        // The other node's references are its own.
+        assert_eq!(learned.check(Direction::Out, &Control::Monitor { from: B, to: name, reference }), Ok(()));
+        let ends = |to| Control::Demonitor { from: A, to, reference };
+        learned.note(Direction::In, &ends(elsewhere), &[], 0);
+        assert_eq!(learned.check(Direction::In, &monitor), Err(Reason::InUse), "{elsewhere:?}");
+        assert_eq!(learned.watches_name(Party::Peer, &reference), of == name);
+        learned.note(Direction::In, &ends(of), &[], 0);
+        assert_eq!(learned.check(Direction::In, &monitor), Ok(()));
+    }
+}
+
+/// A monitor that is asked for with a process is of that process, once it is there.
+#[test]
+fn a_monitor_of_a_process_that_was_asked_for_ends_there_and_nowhere_else() {
+    let mut learned = Learned::new(100);
+    let (request, mfa) = (reference("a@h", 1), Mfa { module: "m", function: "f", arity: 0 });
+    let options = SpawnOptions { monitor: true, ..SpawnOptions::default() };
+    let spawn = Control::SpawnRequest { request, from: A, leader: A, mfa, options };
+    let ends = |to| Control::Demonitor { from: A, to, reference: request };
+    learned.note(Direction::In, &spawn, &[], 0);
+    learned.note(Direction::In, &ends(Target::Pid(B)), &[], 0);
+    assert_eq!(learned.watcher(Party::Peer, &request), Some(A), "it is not there yet");
+    let reply = Control::SpawnReply { request, to: A, link: false, monitor: true, result: Some(B) };
+    learned.note(Direction::Out, &reply, &[], 0);
+    learned.note(Direction::In, &ends(Target::Pid(Pid { id: 9, ..B })), &[], 0);
+    assert_eq!(learned.watcher(Party::Peer, &request), Some(A));
+    learned.note(Direction::In, &ends(Target::Pid(B)), &[], 0);
+    assert_eq!(learned.watcher(Party::Peer, &request), None);
 }
 
 #[test]
@@ -223,7 +271,7 @@ fn the_only_monitor_of_a_process_is_the_one_that_is_there() {
             let mut mark =
                 |node| Ref { len: u8::try_from(2 + below(2)).unwrap(), ..reference(node, below(9)) };
             let (mine, theirs) = (mark(node), mark(other));
-            let options = SpawnOptions { monitor: now % 2 == 0, link: now % 3 == 0 };
+            let options = SpawnOptions { monitor: now % 2 == 0, link: now % 3 == 0, of_node: false };
             let mfa = Mfa { module: "m", function: "f", arity: 0 };
             let control = match below(11) {
                 0..=3 => Control::Monitor { from: own, to: Target::Name("x"), reference: mine },

@@ -76,7 +76,10 @@ impl Court<'_, '_> {
             Control::AliasSend { from, alias } => {
                 let Some(watcher) = self.gate.watcher(receiver, &alias) else { return };
                 let down = answer::monitor_exit(&Target::Pid(from), &watcher, &alias, answer::DENIED);
-                let demonitor = answer::demonitor(&watcher, &Target::Pid(from), &alias);
+                // A monitor of a name is looked for among those of names, whatever the name; among those of a process it would stay.
+                let by_name = self.gate.watches_name(receiver, &alias);
+                let watched = if by_name { Target::Name("undefined") } else { Target::Pid(from) };
+                let demonitor = answer::demonitor(&watcher, &watched, &alias);
                 self.submit(direction, down, judged);
                 self.submit(other(direction), demonitor, judged);
             }

@@ -203,6 +203,12 @@ impl Gate {
     pub fn watcher<'n>(&self, party: Party, reference: &Ref<'n>) -> Option<Pid<'n>> {
         self.learned.watcher(party, reference)
     }
+
+    /// Whether what that party monitors under this reference is a name.
+    #[must_use]
+    pub fn watches_name(&self, party: Party, reference: &Ref<'_>) -> bool {
+        self.learned.watches_name(party, reference)
+    }
 }
 
 /// What is delivered of a message: itself, or what a handler of the protected node gets of one from the peer.

@@ -234,10 +234,7 @@ fn a_fun_that_halts_whoever_it_reaches() {
 fn a_spawn_request_with_other_arguments_than_it_says() {
     let mut bench = Bench::open();
     let mfa = crate::dist::control::Mfa { module: "m", function: "f", arity: 1 };
-    let frame = super::properties::spawn(&reference(PEER, 7, 1), &peer(1), &mfa);
-    let front = &frame[..frame.len() - 7];
-    assert_eq!(front.last(), Some(&131));
-    for (arguments, verdict) in [
+    for (n, (arguments, verdict)) in (1..).zip([
         (&b"\x6c\0\0\0\x01\x6a\x6a"[..], Verdict::Accept),
         (b"\x6b\0\x01\x07", Verdict::Accept),
         (b"\x6a", Verdict::Deny(Reason::Arity)),
@@ -245,9 +242,76 @@ fn a_spawn_request_with_other_arguments_than_it_says() {
         (b"\x6c\0\0\0\x02\x6a\x6a\x6a", Verdict::Deny(Reason::Arity)),
         (b"\x6c\0\0\0\x01\x6a\x61\x01", Verdict::Deny(Reason::Arity)),
         (b"\x68\x01\x6a", Verdict::Deny(Reason::Arity)),
-    ] {
+    ]) {
+        let frame = super::properties::spawn(&reference(PEER, 7, n), &peer(1), &mfa);
+        let front = &frame[..frame.len() - 7];
+        assert_eq!(front.last(), Some(&131));
         let body = [&front[4..], arguments].concat();
         assert_eq!(bench.pass(Direction::In, &body), verdict, "{arguments:02x?}");
+    }
+}
+
+/// Whoever may have one function called could end the node by the options of the process: of memory that there is not.
+#[test]
+fn a_spawn_request_whose_options_are_about_the_whole_node() {
+    let mfa = crate::dist::control::Mfa { module: "m", function: "f", arity: 0 };
+    let named = |name: &'static str, value: &'static [u8]| {
+        term(|w| {
+            w.tuple(2);
+            write::atom(w, name);
+            w.raw(value);
+        })
+    };
+    let word = |name: &'static str| term(|w| write::atom(w, name));
+    let harmless = [
+        word("link"),
+        word("monitor"),
+        named("monitor", b"\x6a"),
+        named("priority", b"\x77\x03low"),
+        named("priority", b"\x77\x06normal"),
+        named("max_heap_size", b"\x62\0\x10\0\0"),
+        named("message_queue_data", b"\x77\x07on_heap"),
+        named("fullsweep_after", b"\x61\x05"),
+        named("async_dist", b"\x77\x04true"),
+    ];
+    let harmful = [
+        named("min_heap_size", b"\x6e\x05\0\0\0\0\0\x10"),
+        named("min_heap_size", b"\x61\x01"),
+        named("min_bin_vheap_size", b"\x6e\x05\0\0\0\0\0\x10"),
+        named("priority", b"\x77\x04high"),
+        named("priority", b"\x77\x03max"),
+        named("priority", b"\x6a"),
+        named("scheduler", b"\x61\x01"),
+        named("link", b"\x61\x01"),
+        word("min_heap_size"),
+        word("unheard_of"),
+    ];
+    let mut bench = Bench::open();
+    let mut asked = |direction, options: &[&Vec<u8>], n| {
+        let (node, from) = match direction {
+            Direction::In => (reference(PEER, 7, n), peer(1)),
+            Direction::Out => (reference(PROTECTED, 8, n), protected(1)),
+        };
+        let frame = super::properties::spawn(&node, &from, &mfa);
+        // Behind the function there are its options, of which that has none, and two bytes of arguments.
+        let front = &frame[4..frame.len() - 3];
+        let count = u32::try_from(options.len()).unwrap();
+        let list = options.iter().flat_map(|option| option.iter().copied()).collect::<Vec<_>>();
+        let body = [front, &[108], &count.to_be_bytes(), &list, &[106, 131, 106]].concat();
+        bench.pass(direction, &body)
+    };
+    let mut n = 0;
+    for option in &harmless {
+        n += 1;
+        assert_eq!(asked(Direction::In, &[option], n), Verdict::Accept, "{option:02x?}");
+    }
+    for option in &harmful {
+        n += 1;
+        let denied = Verdict::Deny(Reason::SpawnOption);
+        assert_eq!(asked(Direction::In, &[option], n), denied, "{option:02x?}");
+        assert_eq!(asked(Direction::In, &[&harmless[0], option, &harmless[3]], n), denied, "{option:02x?}");
+        // What the protected node asks of others is theirs to judge.
+        assert_eq!(asked(Direction::Out, &[option], n), Verdict::Accept, "{option:02x?}");
     }
 }
 
