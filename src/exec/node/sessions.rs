@@ -95,6 +95,22 @@ impl Sessions {
         if self.held.len().saturating_add(all) >= NODE_SESSIONS_MAX { Err(Full::Node) } else { Ok(()) }
     }
 
+    /// Where all are taken, the one that ends for a peer that has none: of whoever has most the last that was opened, before those of direct
+    /// calls. Four peers could otherwise keep all others out for as long as they like.
+    #[must_use]
+    pub fn spare(&self, peer: u64) -> Option<u32> {
+        let mut of = BTreeMap::new();
+        for held in self.held.values() {
+            *of.entry(held.peer.id).or_insert(0_usize) += 1;
+        }
+        let (most, count) = of.iter().max_by_key(|(_, count)| **count)?;
+        let own = |held: &Held| held.peer.id == *most;
+        let last = || self.held.iter().rev().filter(|(_, held)| own(held));
+        let opened = last().find(|(_, held)| held.owner.is_some());
+        let last = opened.or_else(|| last().next()).map(|(id, _)| *id);
+        last.filter(|_| *count > 1 && !of.contains_key(&peer))
+    }
+
     /// Opens one over that socket: its number.
     ///
     /// # Errors
@@ -243,10 +259,13 @@ impl Sessions {
         }
     }
 
-    /// Forgets a session; who watches it has to be told. Its copy sees the end of its input.
+    /// Forgets a session; who watches it has to be told, and its owner is not monitored any more: each end would leave a monitor behind
+    /// otherwise, there and among what is remembered of the connection. Its copy sees the end of its input.
     pub fn end(&mut self, id: u32) -> Option<Farewell> {
-        let Held { peer, watchers, .. } = self.held.remove(&id)?;
+        let Held { peer, owner, watchers, .. } = self.held.remove(&id)?;
         let own = self.pid(id);
+        let owner = owner.map(|owner| owner.on(&peer.name));
+        let unwatched = owner.map(|owner| answer::demonitor(&own, &Target::Pid(owner), &self.mark(id)));
         let told = watchers.iter().map(|(watcher, mark)| {
             let watcher = watcher.on(&peer.name);
             match mark {
@@ -256,7 +275,7 @@ impl Sessions {
                 None => answer::exit(&own, &watcher, "closed"),
             }
         });
-        Some((peer.id, told.collect()))
+        Some((peer.id, told.chain(unwatched).collect()))
     }
 }
 
@@ -331,11 +350,37 @@ mod tests {
         assert_eq!(sessions.read(id, |frame| out.extend(frame)), None);
         assert!(out.ends_with(b"last"));
         let (to, frames) = sessions.read(id, |frame| out.extend(frame)).unwrap();
-        assert_eq!((to, frames.len()), (1, 1));
-        let message = control::read(&frames[0][4..]).unwrap();
+        assert_eq!((to, frames.len()), (1, 2));
         let from = Target::Pid(own(id));
-        assert_eq!(message.control, Control::MonitorExit { from, to: OWNER, reference: MARK });
+        let said = |frame: usize| control::read(&frames[frame][4..]).unwrap().control;
+        assert_eq!(said(0), Control::MonitorExit { from, to: OWNER, reference: MARK });
+        let mark = Ref { node: "a@h", creation: 5, words: [id, 0, 0, 0, 0], len: 3 };
+        let unwatched = Control::Demonitor { from: own(id), to: Target::Pid(OWNER), reference: mark };
+        assert_eq!(said(1), unwatched, "the owner is not monitored any more");
         assert!(!sessions.watch(1, &own(id), Process::of(&OWNER), Some(Mark::of(&MARK))));
+    }
+
+    #[test]
+    fn who_has_none_gets_the_last_of_who_has_most() {
+        let mut sessions = Sessions::new("a@h", 5);
+        assert_eq!(sessions.spare(9), None);
+        let first = opened(&mut sessions, 1);
+        assert_eq!(sessions.spare(9), None, "one each is everybody's");
+        let more = [2, 2, 3, 2].map(|peer| opened(&mut sessions, peer));
+        assert_eq!(sessions.spare(9), Some(more[3].0));
+        assert_eq!([1, 2, 3].map(|peer| sessions.spare(peer)), [None; 3]);
+        // One behind direct calls ends after the others.
+        let (mine, _its) = crate::sys::handover::stream().unwrap();
+        let direct = sessions.open(peer(2), None, mine).unwrap();
+        assert_eq!(sessions.spare(9), Some(more[3].0));
+        for (id, _) in [&more[0], &more[1], &more[3]] {
+            sessions.end(*id);
+        }
+        assert_eq!(sessions.spare(9), None);
+        let (mine, _its) = crate::sys::handover::stream().unwrap();
+        let last = sessions.open(peer(2), None, mine).unwrap();
+        assert_eq!((sessions.spare(9), direct < last), (Some(last), true));
+        drop(first);
     }
 
     #[test]

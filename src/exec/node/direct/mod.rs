@@ -197,14 +197,35 @@ impl Node {
     /// Why there is none.
     pub fn start(&mut self, id: u64, whose: Whose, role: Role) -> Result<(), String> {
         let own = self.desk.each().filter(|opening| opening.peer == id).count();
-        self.sessions.room(id, own, self.desk.waiting()).map_err(|full| match full {
-            Full::Peer => format!("a node has at most {NODE_SESSIONS_PER_PEER} sessions: close one"),
-            Full::Node => format!("there are {NODE_SESSIONS_MAX} sessions: close one"),
-        })?;
+        let room = self.sessions.room(id, own, self.desk.waiting());
+        let spare = if room == Err(Full::Node) && own == 0 { self.sessions.spare(id) } else { None };
+        match (room, spare) {
+            (Ok(()), _) => {}
+            (Err(_), Some(session)) => self.give_away(session),
+            (Err(Full::Peer), None) => {
+                return Err(format!("a node has at most {NODE_SESSIONS_PER_PEER} sessions: close one"));
+            }
+            (Err(Full::Node), None) => {
+                return Err(format!("there are {NODE_SESSIONS_MAX} sessions: close one"));
+            }
+        }
         let peer = self.peer(id).map(|peer| peer.name).unwrap_or_default();
         self.desk
             .ask(role, &peer, Opening { peer: id, whose })
             .map_err(|e| format!("the starter: {}", e.desc()))
+    }
+
+    /// Ends a session for a peer that has none.
+    fn give_away(&mut self, session: u32) {
+        if let Some(peer) = self.sessions.peer(session).and_then(|id| self.peer(id)) {
+            let what = "a session of it has ended: one that has none needed its place";
+            self.reports.of_peer(&peer.name, what, Instant::now());
+        }
+        if let Some(key) = self.direct.key(session) {
+            return self.give_up(key, &Failure::Down);
+        }
+        let farewell = self.sessions.end(session);
+        self.bid_farewell(farewell);
     }
 
     /// A copy for direct calls was started, or was not.
