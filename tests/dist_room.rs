@@ -11,8 +11,9 @@ mod handshake;
 #[path = "support/node.rs"]
 mod node;
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -20,8 +21,12 @@ use std::time::{Duration, Instant};
 use counting::HELD;
 use handshake::{connected, connected_from, named, proved};
 use node::NODE;
-use portcullis::dist::control::{Target, answer};
-use portcullis::dist::etf::{Pid, Ref};
+use portcullis::dist::control::{self, Control, Target, answer};
+use portcullis::dist::etf::{Pid, Ref, write};
+use portcullis::dist::frame::{Frames, Input};
+use portcullis::exec::node::words::Told;
+use portcullis::sys::handover;
+use portcullis::wire::write::Writer;
 
 const GOOD: &str = "good@127.0.0.1";
 
@@ -180,4 +185,158 @@ fn those_with_long_messages_take_turns_with_others_between() {
     let all = let_in_beside(port, &mut peers);
     println!("beside one {one} ms, beside all {all} ms");
     assert!(all < one * 8, "beside one {one} ms, beside all {all} ms");
+}
+
+/// As many calls as one read brings, each of which has a long answer.
+fn many_questions(who: &str) -> Vec<u8> {
+    let pid = Pid { node: who, creation: 5, id: 80, serial: 0 };
+    let call = |n: u32, request: &dyn Fn(&mut Writer)| {
+        let mark = Ref { node: who, creation: 5, words: [n, 1, 2, 0, 0], len: 3 };
+        let mut w = Writer::new();
+        w.tuple(3);
+        write::atom(&mut w, "$gen_call");
+        w.tuple(2);
+        write::pid(&mut w, &pid);
+        write::reference(&mut w, &mark);
+        w.tuple(3);
+        write::atom(&mut w, "dist");
+        request(&mut w);
+        answer::reg_send(&pid, "portcullis", w.bytes())
+    };
+    let counters = |w: &mut Writer| {
+        write::atom(w, "counters");
+        write::atom(w, who);
+    };
+    (0..400).flat_map(|n| call(n, &counters)).collect()
+}
+
+/// Milliseconds until one more is let in, while so many ask all of it at once: the least of some tries.
+fn let_in_beside_questions(port: u16, peers: &mut [(TcpStream, String)]) -> u128 {
+    let once = |_| {
+        let mut good = connected(port).unwrap();
+        for (socket, who) in &mut *peers {
+            socket.write_all(&many_questions(who)).unwrap();
+        }
+        let begun = Instant::now();
+        assert!(handshake::initiate(&mut good, GOOD, NODE, "secret").is_some());
+        let took = begun.elapsed().as_millis();
+        for (socket, _) in &mut *peers {
+            let mut answers = 0;
+            while answers < 400 {
+                let mut length = [0; 4];
+                socket.read_exact(&mut length).unwrap();
+                let mut body = vec![0; usize::try_from(u32::from_be_bytes(length)).unwrap()];
+                socket.read_exact(&mut body).unwrap();
+                answers += usize::from(!body.is_empty());
+            }
+        }
+        took
+    };
+    (0..3).map(once).min().unwrap()
+}
+
+/// What one has said is heard for a while, then what others have, and then more of it: all of it in the end.
+#[test]
+fn those_with_many_questions_take_turns_with_others_between() {
+    let _turn = turn();
+    let names: Vec<String> = (0..40).map(|n| format!("p{n}@127.0.0.1")).collect();
+    let more = "reg_send = { accept = [\"portcullis\"] }\n";
+    let rules = rules(&[&names[..], &[GOOD.to_owned()]].concat(), "") + more;
+    let port = node::alone(node::config(&rules), None, |_| {});
+    let mut peers: Vec<_> = names
+        .into_iter()
+        .map(|who| {
+            let mut socket = connected(port).unwrap();
+            handshake::initiate(&mut socket, &who, NODE, "secret").expect("let in");
+            (socket, who)
+        })
+        .collect();
+    let one = let_in_beside_questions(port, &mut peers[..1]).max(1);
+    let all = let_in_beside_questions(port, &mut peers);
+    println!("beside one {one} ms, beside all {all} ms");
+    assert!(all < 1500, "beside one {one} ms, beside all {all} ms");
+}
+
+/// A peer that opens sessions.
+struct Guest {
+    socket: TcpStream,
+    frames: Frames,
+    who: String,
+}
+
+impl Guest {
+    fn connect(port: u16, who: &str) -> Self {
+        let mut socket = connected(port).unwrap();
+        let (frames, _) = handshake::initiate(&mut socket, who, NODE, "secret").expect("let in");
+        Self { socket, frames, who: who.to_owned() }
+    }
+
+    /// The answer to a call for one.
+    fn open(&mut self) -> String {
+        let pid = Pid { node: &self.who, creation: 5, id: 80, serial: 0 };
+        let mark = Ref { node: &self.who, creation: 5, words: [9, 1, 2, 0, 0], len: 3 };
+        let mut w = Writer::new();
+        w.tuple(3);
+        write::atom(&mut w, "$gen_call");
+        w.tuple(2);
+        write::pid(&mut w, &pid);
+        w.raw(&[108, 0, 0, 0, 1]);
+        write::atom(&mut w, "alias");
+        write::reference(&mut w, &mark);
+        w.tuple(2);
+        write::atom(&mut w, "open");
+        write::atom(&mut w, "proc");
+        self.socket.write_all(&answer::reg_send(&pid, "portcullis", w.bytes())).unwrap();
+        loop {
+            match self.frames.next().unwrap() {
+                Some(Input::Frame(body)) => {
+                    let message = control::read(body).unwrap();
+                    if let Control::AliasSend { .. } = message.control {
+                        return String::from_utf8_lossy(message.payload.unwrap()).into_owned();
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    let n = self.socket.read(self.frames.space()).unwrap();
+                    assert!(n > 0, "it is connected no more");
+                    self.frames.filled(n);
+                }
+            }
+        }
+    }
+}
+
+/// A starter whose copies say nothing.
+fn copies_that_say_nothing() -> OwnedFd {
+    let (mine, its) = handover::messages().unwrap();
+    std::thread::spawn(move || {
+        let (mut asked, mut copies) = ([0; 512], Vec::new());
+        while handover::receive_bytes(its.as_fd(), &mut asked).is_ok_and(|length| length > 0) {
+            let (given, copy) = handover::stream().unwrap();
+            handover::send(its.as_fd(), &Told::Started.write(), Some(given.as_fd())).unwrap();
+            copies.push(copy);
+        }
+    });
+    mine
+}
+
+/// Four peers have all the sessions that there may be, and keep them.
+#[test]
+fn who_has_no_session_gets_one_though_all_are_taken() {
+    let _turn = turn();
+    let names: Vec<String> = (0..4).map(|n| format!("p{n}@127.0.0.1")).collect();
+    let more = "reg_send = { accept = [\"portcullis\"] }\n";
+    let rules = rules(&[&names[..], &[GOOD.to_owned()]].concat(), "") + more;
+    let port = node::serving(node::config(&rules), None, copies_that_say_nothing(), |_| {});
+    let mut peers: Vec<_> = names.iter().map(|who| Guest::connect(port, who)).collect();
+    let opened: usize =
+        peers.iter_mut().map(|peer| (0..16).filter(|_| !peer.open().contains("error")).count()).sum();
+    assert_eq!(opened, 64);
+    let mut good = Guest::connect(port, GOOD);
+    let first = good.open();
+    assert!(!first.contains("error"), "{first}");
+    // And no more than that: what is left is of those who have it.
+    assert!(good.open().contains("there are 64 sessions"));
+    let others: Vec<String> = peers.iter_mut().map(Guest::open).collect();
+    assert!(others.iter().all(|answer| answer.contains("sessions: close one")), "{others:?}");
 }

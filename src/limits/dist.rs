@@ -174,6 +174,10 @@ pub const NODE_OUTPUT_SHARE: usize = NODE_OUTPUTS_MAX / DIST_CONNECTIONS_MAX;
 /// Bytes of a message above which its connection takes turns with others that are in the middle of such a one.
 pub const NODE_LARGE: usize = 256 * 1024;
 
+/// Milliseconds for which one connection of a node is heard before others are: 64 KiB can be 260 questions that take a millisecond each to
+/// answer, and fifty peers that ask them kept another waiting for seconds.
+pub const NODE_TURN_MS: u64 = 1;
+
 /// Seconds between two signs of life: a quarter of OTP's `net_ticktime`, after which a node is taken for dead.
 pub const NODE_TICK_S: u64 = 15;
 

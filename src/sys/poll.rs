@@ -92,6 +92,15 @@ pub fn any(interests: &[Interest<'_>], timeout: Option<Duration>) -> Result<Vec<
         None => PollTimeout::NONE,
         Some(d) => PollTimeout::try_from(d.as_millis().saturating_add(1)).unwrap_or(PollTimeout::MAX),
     };
+    until(interests, timeout)
+}
+
+/// What can be done now, in their order. Nothing is waited for.
+pub fn now(interests: &[Interest<'_>]) -> Result<Vec<Can>, Errno> {
+    until(interests, PollTimeout::ZERO)
+}
+
+fn until(interests: &[Interest<'_>], timeout: PollTimeout) -> Result<Vec<Can>, Errno> {
     let flags = |interest: &Interest<'_>| {
         let read = if interest.read { PollFlags::POLLIN } else { PollFlags::empty() };
         let write = if interest.write { PollFlags::POLLOUT } else { PollFlags::empty() };

@@ -84,6 +84,8 @@ pub struct Connection {
     pub phase: Phase,
     /// What it has said is not all heard yet: there was no room for what that would say or do.
     pub stalled: bool,
+    /// Its time was over before all was heard that it has said.
+    pub waits: bool,
     out: Vec<u8>,
     written: usize,
     /// Bytes that he may leave unread before no more is made for him.
@@ -102,6 +104,7 @@ impl Connection {
             stream,
             phase: Phase::Greeting(Box::new(acceptor)),
             stalled: false,
+            waits: false,
             out: Vec::new(),
             written: 0,
             output_max: NODE_OUTPUT_MAX,
@@ -299,7 +302,7 @@ impl Connection {
     /// Why it is over.
     pub fn time(&mut self, now: Instant) -> Result<(), Over> {
         // Who is not listened to is not silent.
-        if self.stalled || self.is_full() {
+        if self.stalled || self.waits || self.is_full() {
             self.heard = now;
         }
         let Phase::Greeting(acceptor) = &self.phase else {

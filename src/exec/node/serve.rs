@@ -32,7 +32,7 @@ use crate::dist::handshake::{Acceptor, Connected, Existing, Failure, Guests};
 use crate::dist::learn::Node as Place;
 use crate::exec::stream::Stream;
 use crate::exec::stream::tls::Identity;
-use crate::limits::NODE_ACCEPTS_PER_TURN;
+use crate::limits::{NODE_ACCEPTS_PER_TURN, NODE_TURN_MS};
 use crate::op::Role;
 use crate::sys::poll::{self, Can as Ready, Interest};
 use crate::sys::random;
@@ -177,6 +177,13 @@ impl Node {
         let mut large = Vec::new();
         for (what, Ready { read, write }) in ready {
             match what {
+                Waited::Connection(id) if self.waits(id) => {
+                    if self.connections.get(&id).is_some_and(Connection::is_large) {
+                        large.push((id, false));
+                    } else {
+                        self.attend(id, false, now);
+                    }
+                }
                 _ if !read && !write => {}
                 Waited::Listener(which) => self.accept(which, now)?,
                 Waited::Starter => self.news()?,
@@ -196,6 +203,11 @@ impl Node {
         Ok(())
     }
 
+    /// Whether it has said more than there was time for.
+    fn waits(&self, id: u64) -> bool {
+        self.connections.get(&id).is_some_and(|connection| connection.waits)
+    }
+
     fn wait(&self) -> Result<Vec<(Waited, Ready)>, Errno> {
         let mut waited = vec![Waited::Starter];
         let mut interests = vec![Interest { fd: self.desk.fd(), read: true, write: false }];
@@ -205,7 +217,8 @@ impl Node {
         }
         for (id, connection) in &self.connections {
             // Who does not read is not heard, and who sends more than its copies take waits with them.
-            let read = !connection.is_full() && !self.sessions.is_full(*id) && !self.direct.is_full(*id);
+            let full = connection.is_full() || self.sessions.is_full(*id) || self.direct.is_full(*id);
+            let read = !full && !connection.waits;
             waited.push(Waited::Connection(*id));
             interests.push(Interest { fd: connection.fd(), read, write: connection.is_pending() });
         }
@@ -217,7 +230,9 @@ impl Node {
         let due =
             self.connections.values().map(Connection::due).chain(self.direct.due()).chain(self.rests).min();
         let timeout = due.map(|due| due.saturating_duration_since(Instant::now()));
-        Ok(waited.into_iter().zip(poll::any(&interests, timeout)?).collect())
+        let waits = self.connections.values().any(|connection| connection.waits);
+        let can = if waits { poll::now(&interests) } else { poll::any(&interests, timeout) };
+        Ok(waited.into_iter().zip(can?).collect())
     }
 
     /// Greets whoever has come.
@@ -322,15 +337,17 @@ impl Node {
         }
     }
 
-    /// What has come whole is judged and done.
+    /// What has come whole is judged and done, as much of it as there is time for.
     fn hear(&mut self, id: u64, body: &mut Vec<u8>, now: Instant) -> Result<(), Over> {
+        let began = Instant::now();
         loop {
             // What a message did may have ended it, or filled what it writes to.
             let full = self.sessions.is_full(id) || self.direct.is_full(id);
             let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
             // It is heard on when there is room, and not only when it says something more.
             connection.stalled = full || connection.is_full();
-            if connection.stalled {
+            connection.waits = !connection.stalled && began.elapsed() >= Duration::from_millis(NODE_TURN_MS);
+            if connection.stalled || connection.waits {
                 return Ok(());
             }
             if !matches!(connection.phase, Phase::Up(_)) {
