@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::denials::{self, Denials};
+use super::reports::Lines;
 use crate::dist::atoms::Atoms;
 use crate::dist::command::Direction;
 use crate::dist::control::Control as Signal;
@@ -18,7 +19,7 @@ use crate::dist::filter::policy::Policy;
 use crate::dist::filter::runtime::Runtime;
 use crate::dist::filter::table::Tables;
 use crate::dist::reason::Reason;
-use crate::limits::{NODE_CHANGES_PER_S, NODE_DENIALS_PER_S, NODE_RECORDS_SPARE};
+use crate::limits::{NODE_CHANGES_PER_S, NODE_DENIALS_PER_S, NODE_RECORDS_SPARE, NODE_REPORTS_OF_PEER_PER_S};
 use crate::rate::Bucket;
 
 /// What is known of one name.
@@ -33,6 +34,8 @@ pub struct Record {
     denials: Denials,
     /// How many changes it may ask for.
     pub(super) changes: Bucket,
+    /// What is said of those that it has made.
+    pub(super) lines: Lines,
 }
 
 impl Record {
@@ -50,6 +53,7 @@ impl Record {
             atoms,
             denials: Denials::default(),
             changes: Bucket::new(NODE_CHANGES_PER_S),
+            lines: Lines::new(NODE_REPORTS_OF_PEER_PER_S),
         }
     }
 }

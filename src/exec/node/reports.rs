@@ -15,18 +15,20 @@ pub struct Reports {
     peers: BTreeMap<String, Lines>,
 }
 
-struct Lines {
+/// Lines of one origin.
+#[derive(Debug)]
+pub(super) struct Lines {
     bucket: Bucket,
     left_out: u64,
 }
 
 impl Lines {
-    fn new(per_s: u64) -> Self {
+    pub(super) fn new(per_s: u64) -> Self {
         Self { bucket: Bucket::new(per_s), left_out: 0 }
     }
 
     /// The line, with how many had no room since the last one; nothing if it has none either.
-    fn line(&mut self, text: String, now: Instant) -> Option<String> {
+    pub(super) fn line(&mut self, text: String, now: Instant) -> Option<String> {
         if !self.bucket.take(now) {
             self.left_out = self.left_out.saturating_add(1);
             return None;

@@ -129,6 +129,27 @@ fn handlers_are_named_where_there_is_a_protected_node() {
     assert_eq!(said(OPS, "set_handler app@h spawn_request undefined"), "{ok,other}");
 }
 
+/// A peer that changes something for itself over and over fills no log; a node that may for all is told of each time.
+#[test]
+fn what_a_peer_changes_for_itself_takes_few_lines() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static LINES: AtomicUsize = AtomicUsize::new(0);
+    let report = |line: &str| {
+        LINES.fetch_add(usize::from(line.contains("set_filter of app@h, in, link: deny")), Ordering::Relaxed);
+    };
+    let (policy, mut control) = (policy(&[OPS]), Control::new(false, report));
+    let mut lines = |asker| {
+        let before = LINES.load(Ordering::Relaxed);
+        for _ in 0..NODE_CHANGES_PER_S {
+            answer(&mut control, &policy, asker, "set_filter app@h in link deny");
+        }
+        LINES.load(Ordering::Relaxed) - before
+    };
+    let (own, controls) = (lines(APP), lines(OPS));
+    assert!((1..=8).contains(&own), "{own} lines of a peer");
+    assert_eq!(u64::try_from(controls), Ok(NODE_CHANGES_PER_S));
+}
+
 #[test]
 fn changes_are_so_many_a_second_and_what_they_hold_is_bounded() {
     let (policy, mut control) = (policy(&[OPS]), Control::new(false, |_| {}));
