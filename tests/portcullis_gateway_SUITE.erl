@@ -16,7 +16,7 @@ suite() ->
 
 all() ->
     [the_guarded_node_answers_as_if_nobody_stood_between, nothing_is_left_of_its_privileges, who_may_not_is_told_at_once,
-     a_node_that_wants_to_halt_all_others_halts_none, long_and_many_messages, processes_watch_each_other,
+     a_node_that_wants_to_halt_all_others_halts_none, who_may_speak_with_a_server_does_not_own_it, long_and_many_messages, processes_watch_each_other,
      both_ends_are_heard_and_all_come_back, a_handler_answers_for_another, inside_tls_it_is_the_same,
      its_file_is_read_again_and_nobody_notices].
 
@@ -93,6 +93,26 @@ a_node_that_wants_to_halt_all_others_halts_none(Config) ->
     ?assertMatch({exit, {denied, _}}, Denied(caught, [gen_server, call, [{gateway_echo, ?GUARDED}, fun erlang:halt/0]])),
     ?assertMatch({exit, {denied, _}}, Denied(caught, [gen_server, call, [{gateway_echo, ?GUARDED}, answer_with_a_fun]])),
     ?assertEqual({answer, alive}, call(Near, alive)).
+
+%% A gen_server obeys some messages before its module sees them.
+who_may_speak_with_a_server_does_not_own_it(Config) ->
+    {Near, Guarded} = {near(Config), guarded(Config)},
+    true = on(Guarded, erlang, unregister, [gateway_sink]),
+    {ok, Server} = on(Guarded, gen_server, start, [{local, gateway_sink}, ?MODULE, secret, []]),
+    To = {gateway_sink, ?GUARDED},
+    Ask = fun(Function, Args) -> on(Near, ?MODULE, caught, [sys, Function, [To | Args]]) end,
+    ?assertEqual({told, hello}, on(Near, gen_server, call, [To, hello])),
+    ?assertEqual(secret, on(Guarded, sys, get_state, [gateway_sink])),
+    File = filename:join(proplists:get_value(priv_dir, Config), "written"),
+    [?assertMatch({Function, {exit, {denied, _}}}, {Function, Ask(Function, Args)})
+     || {Function, Args} <- [{get_state, []}, {suspend, []}, {get_status, []}, {log_to_file, [File]}, {terminate, [kill]},
+                             {replace_state, [fun(State) -> State end]}]],
+    [on(Near, erlang, send, [To, Message])
+     || Message <- [{system, x, suspend}, {'$gen_call', x, hello}, {'$gen_call', {x, y}, hello},
+                    {'EXIT', on(Near, erlang, whereis, [init]), kill}]],
+    ?assertEqual({told, again}, on(Near, gen_server, call, [To, again])),
+    ?assertEqual({Server, secret}, {on(Guarded, erlang, whereis, [gateway_sink]), on(Guarded, sys, get_state, [gateway_sink])}),
+    ?assertNot(filelib:is_file(File)).
 
 long_and_many_messages(Config) ->
     Near = near(Config),
@@ -246,6 +266,10 @@ echo(N) ->
         _ -> ok
     end,
     ?MODULE:echo(N).
+
+init(State) -> {ok, State}.
+handle_call(Request, _, State) -> {reply, {told, Request}, State}.
+handle_cast(_, State) -> {noreply, State}.
 
 sink(N) ->
     receive

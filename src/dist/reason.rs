@@ -68,6 +68,10 @@ reasons! {
     Arity = "arity",
     /// An option of a spawn request that takes memory or time of the whole node.
     SpawnOption = "spawn_option",
+    /// What OTP's loops obey before the process behind them sees it: `{system, From, Request}`, `{'EXIT', From, Why}`.
+    System = "system",
+    /// A call that names nobody who could be answered: the server that answers it ends.
+    Caller = "caller",
     /// A function with code of its own.
     Fun = "fun",
     /// A function of a module.

@@ -104,15 +104,21 @@ fn dumped(kernel: &Kernel, set: &Set) -> Vec<RawElement> {
     bodies.iter().flat_map(|(_, body)| read(body)).collect()
 }
 
-/// Numbers as a range: nft 1.0 shows some of them as a prefix, which is for addresses, and nft 1.1 does not any more.
+/// Numbers as ranges, inside of concatenations too: nft 1.0 shows some of them as a prefix, which is for addresses, and nft 1.1 does not any more.
 fn as_range(piece: String) -> String {
-    let value: serde_json::Value = serde_json::from_str(&piece).unwrap_or_default();
-    let number = |key: &str| value.pointer(&format!("/prefix/{key}")).and_then(serde_json::Value::as_u64);
-    match (number("addr"), number("len")) {
-        (Some(first), Some(length)) => {
-            format!("{{\"range\": [{first}, {}]}}", first + (1_u64 << (32 - length)) - 1)
+    const PREFIX: &str = "{\"prefix\": {\"addr\": ";
+    let Some((front, rest)) = piece.split_once(PREFIX) else { return piece };
+    let number = |text: &str| text.parse::<u64>().ok();
+    let parts = rest.split_once("}}").and_then(|(numbers, behind)| {
+        let (first, length) = numbers.split_once(", \"len\": ")?;
+        Some((number(first)?, number(length)?, behind))
+    });
+    match parts {
+        Some((first, length, behind)) => {
+            let last = first + (1_u64 << (32 - length)) - 1;
+            format!("{front}{{\"range\": [{first}, {last}]}}{}", as_range(behind.to_owned()))
         }
-        _ => piece,
+        None => format!("{front}{PREFIX}{}", as_range(rest.to_owned())),
     }
 }
 

@@ -21,7 +21,7 @@ impl<'t> Reader<'t> {
         for (direction, value) in [(Direction::In, inward), (Direction::Out, outward)] {
             let path = format!("{path}.{}", direction.name());
             if let Some(table) = value.and_then(|v| self.table(v, &path)) {
-                *tables.of_mut(direction) = self.one(table, &path);
+                *tables.of_mut(direction) = self.one(table, direction, &path);
             }
         }
         tables
@@ -115,8 +115,11 @@ impl<'t> Reader<'t> {
     }
 
     /// The rules of one direction.
-    fn one(&mut self, table: &DeTable<'t>, path: &str) -> Table {
+    fn one(&mut self, table: &DeTable<'t>, direction: Direction, path: &str) -> Table {
         let mut known: Vec<&str> = vec!["default", "ping"];
+        if direction == Direction::In {
+            known.push("system");
+        }
         known.extend(Command::ALL.iter().map(|command| command.name()));
         let mut rules = Table::default();
         for (key, value) in table {
@@ -126,6 +129,8 @@ impl<'t> Reader<'t> {
                 rules.default = self.verdict(value, &here);
             } else if name == "ping" {
                 rules.ping = self.verdict(value, &here);
+            } else if name == "system" && direction == Direction::In {
+                rules.system = self.verdict(value, &here);
             } else if let Some(command) = Command::named(name) {
                 *rules.rules(command) = self.command(command, value, &here);
             } else {

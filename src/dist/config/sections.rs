@@ -253,7 +253,7 @@ impl<'t> Reader<'t> {
             (terms, "terms", &mut l.terms, 64, limits::DIST_FRAME_HARD_MAX),
             (integer, "integer_bytes", &mut l.integer_bytes, 8, 1 << 20),
             (identifiers, "identifiers", &mut l.identifiers, 8, 1 << 20),
-            (message_atoms, "message_atoms", &mut l.message_atoms, 0, 1 << 20),
+            (message_atoms, "message_atoms", &mut l.message_atoms, 0, limits::DIST_MESSAGE_ATOMS_MAX),
             (atoms, "atoms", &mut l.atoms, 0, 1 << 20),
             (learned, "learned", &mut l.learned, 64, DIST_LEARNED_TOGETHER),
         ] {

@@ -69,6 +69,7 @@ ping = "accept"
 [group.app]
 nodes = ["a@h"]
 [group.app.in]
+system = "deny"
 reg_send = { default = "deny", accept = ["gateway"], handler = "guard" }
 spawn_request = { accept = ["m:f/0"], deny = ["m:f/_", "m:_/_"] }
 [peer."c@h".in]
@@ -98,6 +99,7 @@ nodes = ["c@h"]
     );
     assert_eq!(config.policy.default.outward.ping, Some(Rule { accept: true, line: 35 }));
     let group = &config.policy.groups[0];
+    assert_eq!(group.tables.inward.system.map(|rule| rule.accept), Some(false));
     let names = group.tables.of(Direction::In).about(Command::RegSend).unwrap();
     assert_eq!((names.handler.as_deref(), names.fine.len()), (Some("guard"), 1));
     assert_eq!(group.tables.inward.about(Command::SpawnRequest).unwrap().fine.len(), 3);

@@ -99,7 +99,7 @@ pub fn decide<'p, 'm>(
         return denied(reason, None);
     }
     let (by, ruled) = rules(view, direction, message, state);
-    let handler = match ruled {
+    let handler = match ruled.and_then(|handler| obeyed(view, direction, message, state).map(|()| handler)) {
         Ok(handler) => handler,
         Err(reason) => return denied(reason, Some(by)),
     };
@@ -149,6 +149,19 @@ fn rules<'p>(
         true => Err(Reason::Runtime),
     };
     (by, ruled)
+}
+
+/// Whether a message that its receiver obeys before it looks at it may be sent. What the protected node tells others is theirs to judge.
+fn obeyed(
+    view: &View<'_>,
+    direction: Direction,
+    message: &Message<'_>,
+    state: &State<'_>,
+) -> Result<(), Reason> {
+    let Some(reason) = payload::obeyed(message).filter(|_| direction == Direction::In) else { return Ok(()) };
+    let glass = state.glass.is_some_and(|glass| state.now < glass.until);
+    let rule = view.tables(direction, glass).find_map(|(_, table)| table.system);
+    if reason == Reason::System && rule.is_some_and(|rule| rule.accept) { Ok(()) } else { Err(reason) }
 }
 
 /// Whether everybody that a control message names is who he can be: the sender on the node that sends, the receiver on the one that

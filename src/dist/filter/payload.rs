@@ -100,6 +100,28 @@ pub(super) fn is_ping(message: &Message<'_>, sender: &str) -> bool {
     }
 }
 
+/// Why the loops of OTP (`gen_server`, `gen_statem`, `supervisor` and others) would obey a message before the module behind them sees
+/// anything of it, or would end with it. `sys` reads and replaces the state of a process, suspends it, ends it, and has it write a file;
+/// `{'EXIT', Parent, Why}` ends it; so does the answer to a call of which `From` is none. A rule lets somebody speak with a process: all of
+/// this is more.
+pub(super) fn obeyed(message: &Message<'_>) -> Option<Reason> {
+    let sent =
+        matches!(message.control, Control::Send { .. } | Control::RegSend { .. } | Control::AliasSend { .. });
+    let mut said = Cursor::new(message.payload.filter(|_| sent)?);
+    if said.head() != Ok(Head::Tuple(3)) {
+        return None;
+    }
+    match said.atom().ok()? {
+        "system" | "EXIT" => Some(Reason::System),
+        "$gen_call" => {
+            let caller = said.head() == Ok(Head::Tuple(2))
+                && matches!(said.head(), Ok(Head::Identifier(Identifier::Pid(_))));
+            if caller { None } else { Some(Reason::Caller) }
+        }
+        _ => None,
+    }
+}
+
 const NET_KERNEL: &str = "net_kernel";
 
 /// The name in a call of `{is_auth, Name}`.

@@ -105,6 +105,8 @@ pub struct Table {
     pub default: Option<Rule>,
     /// What holds for a ping, and for nothing else that is said to `net_kernel`.
     pub ping: Option<Rule>,
+    /// What holds for a message that a process of OTP obeys whatever its module is, beside the rule about the process; nothing: it is denied.
+    pub system: Option<Rule>,
 }
 
 /// Which of the rules of a table spoke.
@@ -150,6 +152,7 @@ impl Table {
         self.rules.values().map(of).sum::<usize>()
             + usize::from(self.default.is_some())
             + usize::from(self.ping.is_some())
+            + usize::from(self.system.is_some())
     }
 
     /// There are none.

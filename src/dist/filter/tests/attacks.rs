@@ -334,6 +334,79 @@ fn a_leader_that_nobody_told_of() {
     assert_eq!(bench.pass(Direction::In, &leads(&peer(3))), Verdict::Accept);
 }
 
+/// Whoever may speak with a process would own it: its state, its end, a file that it writes.
+#[test]
+fn what_a_process_obeys_whatever_its_module_is() {
+    let mut bench = Bench::open();
+    let from = term(|w| {
+        w.tuple(2);
+        write::pid(w, &peer(1));
+        write::reference(w, &reference(PEER, 7, 1));
+    });
+    let word = |name: &'static str| term(|w| write::atom(w, name));
+    let three = |first: &'static str, second: &[u8], third: &[u8]| {
+        let front = term(|w| {
+            w.tuple(3);
+            write::atom(w, first);
+        });
+        [&front, second, third].concat()
+    };
+    let state = word("get_state");
+    // As a tuple with a length of four bytes, too.
+    let system = three("system", &from, &state);
+    let long = [b"\x69\0\0\0\x03", &system[2..]].concat();
+    let pid = term(|w| write::pid(w, &peer(1)));
+    let owns = [
+        (system.clone(), Reason::System),
+        (long, Reason::System),
+        (three("system", &word("x"), &word("suspend")), Reason::System),
+        (three("EXIT", &pid, &word("kill")), Reason::System),
+        (three("$gen_call", &word("x"), &state), Reason::Caller),
+        (
+            three("$gen_call", &[b"\x68\x02".as_slice(), &word("x"), &word("y")].concat(), &state),
+            Reason::Caller,
+        ),
+        (three("$gen_call", &[b"\x68\x01".as_slice(), &pid].concat(), &state), Reason::Caller),
+        (three("$gen_call", &[b"\x68\x03".as_slice(), &pid, &pid, &pid].concat(), &state), Reason::Caller),
+    ];
+    // What only looks like it, and what every call is.
+    let plain = [
+        three("$gen_call", &from, &state),
+        three("$gen_call", &[b"\x68\x02".as_slice(), &pid, &word("any")].concat(), &state),
+        three("systems", &from, &state),
+        [b"\x68\x02".as_slice(), &word("system"), &state].concat(),
+        [b"\x68\x04".as_slice(), &word("system"), &from, &state, &state].concat(),
+        word("system"),
+    ];
+    // Each is told of a process of the other.
+    let _ = bench.pass_frame(Direction::In, &reg_send(&peer(1), "x", &pid));
+    let own = term(|w| write::pid(w, &protected(5)));
+    let _ = bench.pass_frame(Direction::Out, &send(&protected(5), &peer(1), &own));
+    let mut said = |bench: &mut Bench, payload: &[u8]| {
+        let by_name = bench.pass_frame(Direction::In, &reg_send(&peer(1), "x", payload));
+        let by_pid = bench.pass_frame(Direction::In, &send(&peer(1), &protected(5), payload));
+        assert_eq!(by_name, by_pid, "{payload:02x?}");
+        by_name
+    };
+    for (payload, reason) in &owns {
+        assert_eq!(said(&mut bench, payload), Verdict::Deny(*reason), "{payload:02x?}");
+    }
+    for payload in &plain {
+        assert_eq!(said(&mut bench, payload), Verdict::Accept, "{payload:02x?}");
+    }
+    // What goes out is for the other side to judge.
+    assert_eq!(
+        bench.pass_frame(Direction::Out, &reg_send(&protected(1), "x", &three("system", &word("a"), &state))),
+        Verdict::Accept
+    );
+    // A rule lets it in, beside the one about the process; a call without a caller is none all the same.
+    bench.policy.default.inward.system = Some(Rule { accept: true, line: 3 });
+    assert_eq!(said(&mut bench, &system), Verdict::Accept);
+    assert_eq!(said(&mut bench, &owns[4].0), Verdict::Deny(Reason::Caller));
+    bench.policy.default.inward.default = Some(Rule { accept: false, line: 1 });
+    assert_eq!(said(&mut bench, &system), Verdict::Deny(Reason::Default));
+}
+
 /// Whoever may ping may ask `net_kernel` nothing else: it starts processes for whoever asks.
 #[test]
 fn a_ping_that_is_none() {
