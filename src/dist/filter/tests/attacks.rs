@@ -382,7 +382,7 @@ fn what_a_process_obeys_whatever_its_module_is() {
     let _ = bench.pass_frame(Direction::In, &reg_send(&peer(1), "x", &pid));
     let own = term(|w| write::pid(w, &protected(5)));
     let _ = bench.pass_frame(Direction::Out, &send(&protected(5), &peer(1), &own));
-    let mut said = |bench: &mut Bench, payload: &[u8]| {
+    let said = |bench: &mut Bench, payload: &[u8]| {
         let by_name = bench.pass_frame(Direction::In, &reg_send(&peer(1), "x", payload));
         let by_pid = bench.pass_frame(Direction::In, &send(&peer(1), &protected(5), payload));
         assert_eq!(by_name, by_pid, "{payload:02x?}");
