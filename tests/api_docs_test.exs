@@ -38,7 +38,7 @@ elixir =
     functions = if module =~ "Mix.", do: "", else: text
     functions = Regex.scan(~r/^  (?:def|defdelegate) ([a-z_!?]+)/m, functions) |> Enum.map(&List.last/1) |> Enum.uniq()
     known = for id <- Map.get(anchors, "#{module}.html", []), do: hd(String.split(id, "/"))
-    hidden = ~w(fetch get_and_update pop message cells unwrap! inspect)
+    hidden = ~w(fetch get_and_update pop message cells spelled unwrap! inspect)
 
     [
       {"#{module}.html", Map.has_key?(pages, "#{module}.html")}
