@@ -43,6 +43,12 @@ step() {
     [ "$status" -eq 0 ] || exit 1
 }
 
+# lint NAME SECONDS command...: what nothing else needs. A failure is counted, and the rest runs.
+lint() {
+    run "$@"
+    result
+}
+
 # tests NAME SECONDS command...: a step that runs tests. One that finds none has not passed. The others run all the same: who mends
 # something wants to know of all that is broken. What failed runs once more, with little beside it: a test that passes then is unsteady, which
 # is a defect to be mended, and is told at the end; it does not fail the run, which others wait for.
@@ -271,17 +277,17 @@ why_no_fuzz() {
 
 rust_steps() {
     if cargo fmt --version >/dev/null 2>&1; then
-        step "cargo fmt" 300 cargo_in_root fmt --check
+        lint "cargo fmt" 300 cargo_in_root fmt --check
     else
         skip "cargo fmt" "this Rust has no rustfmt"
     fi
     if cargo clippy --version >/dev/null 2>&1; then
-        step "cargo clippy" 3600 cargo_in_root clippy --locked --all-targets -- -D warnings
+        lint "cargo clippy" 3600 cargo_in_root clippy --locked --all-targets -- -D warnings
     else
         skip "cargo clippy" "this Rust has no clippy"
     fi
     if cargo deny --version >/dev/null 2>&1; then
-        step "cargo deny" 600 cargo_in_root deny --offline check licenses bans sources
+        lint "cargo deny" 600 cargo_in_root deny --offline check licenses bans sources
     else
         skip "cargo deny" "needs cargo-deny"
     fi
@@ -405,7 +411,7 @@ beam_steps() {
     step "demonstration" 600 as_tester escript scripts/quickstart.escript "$work/home/rebar/default/lib/portcullis/ebin"
     tests "documentation" 3600 within sh "$ROOT/tests/docs_test.sh"
     if [ "$full" = yes ]; then
-        step "dialyzer" 3600 as_tester rebar3 dialyzer
+        lint "dialyzer" 3600 as_tester rebar3 dialyzer
     else
         skip "dialyzer" "only with --full"
     fi
@@ -438,7 +444,7 @@ main() {
 
     step "packages" 1800 sh "$ROOT/scripts/packages.sh" test
     find_rust "$RUST_FOR_TESTS"
-    step "shellcheck" 300 shell_lint
+    lint "shellcheck" 300 shell_lint
     begin_debian13
     step "build" 1800 sh "$ROOT/scripts/build-port.sh"
     step "build, weakened" 1800 build_weakened

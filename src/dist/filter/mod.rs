@@ -81,6 +81,13 @@ pub struct State<'s> {
     pub now: u64,
 }
 
+impl State<'_> {
+    /// Whether the rules of the broken glass come before all others.
+    fn is_glass_broken(&self) -> bool {
+        self.glass.is_some_and(|glass| self.now < glass.until)
+    }
+}
+
 /// Decides about one message.
 pub fn decide<'p, 'm>(
     view: &View<'p>,
@@ -126,9 +133,8 @@ fn rules<'p>(
 ) -> (By<'p>, Result<Option<&'p str>, Reason>) {
     let (command, aim) = (message.control.command(), Aim::of(&message.control));
     let ping = payload::is_ping(message, &state.nodes.of(direction.sender()).name);
-    let glass = state.glass.is_some_and(|glass| state.now < glass.until);
     let said = view
-        .tables(direction, glass)
+        .tables(direction, state.is_glass_broken())
         .find_map(|(level, table)| table.says(command, aim, ping).map(|said| (level, said)));
     let Some((level, said)) = said else {
         let by = By { level: Level::Nobody, key: None, line: 0 };
@@ -159,8 +165,7 @@ fn obeyed(
     state: &State<'_>,
 ) -> Result<(), Reason> {
     let Some(reason) = payload::obeyed(message).filter(|_| direction == Direction::In) else { return Ok(()) };
-    let glass = state.glass.is_some_and(|glass| state.now < glass.until);
-    let rule = view.tables(direction, glass).find_map(|(_, table)| table.system);
+    let rule = view.tables(direction, state.is_glass_broken()).find_map(|(_, table)| table.system);
     if reason == Reason::System && rule.is_some_and(|rule| rule.accept) { Ok(()) } else { Err(reason) }
 }
 
