@@ -130,12 +130,6 @@ impl Frames {
         rest.saturating_sub(held).saturating_add(DIST_READ_MAX)
     }
 
-    /// Whether a frame of more bytes than that has begun, and more of it is to come.
-    #[must_use]
-    pub fn is_longer(&self, bytes: usize) -> bool {
-        self.skip == 0 && self.announced().is_some_and(|announced| announced > bytes)
-    }
-
     /// So much memory stays after a long frame: where the next is as long, making and giving back would cost more than the frame.
     pub fn keep(&mut self, bytes: usize) {
         self.keeps = bytes.max(KEPT);

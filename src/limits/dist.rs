@@ -174,12 +174,16 @@ pub const NODE_OUTPUTS_MAX: usize = NODE_ANSWERS_BYTES / 4;
 /// See [`NODE_OUTPUTS_MAX`]: [`DIST_CONNECTIONS_MAX`] peers have as much again.
 pub const NODE_OUTPUT_SHARE: usize = NODE_OUTPUTS_MAX / DIST_CONNECTIONS_MAX;
 
-/// Bytes of a message above which its connection takes turns with others that are in the middle of such a one.
-pub const NODE_LARGE: usize = 256 * 1024;
+/// Milliseconds for which one connection of a node or gateway is heard, at its first message's end, before others are: 64 KiB can be 260
+/// questions that take a millisecond each to answer, and fifty peers that ask them kept another waiting for seconds.
+pub const DIST_HEARD_MS: u64 = 1;
 
-/// Milliseconds for which one connection of a node is heard before others are: 64 KiB can be 260 questions that take a millisecond each to
-/// answer, and fifty peers that ask them kept another waiting for seconds.
-pub const NODE_TURN_MS: u64 = 1;
+/// Milliseconds after which it is asked anew who has something to say. One who took little of the thread lately is heard first then, so that
+/// this, with the one message that nobody can interrupt, is what others take of his time.
+pub const DIST_TURN_MS: u64 = 2;
+
+/// Milliseconds after which what a peer took of the thread counts half.
+pub const DIST_FADES_MS: u64 = 100;
 
 /// Seconds between two signs of life: a quarter of OTP's `net_ticktime`, after which a node is taken for dead.
 pub const NODE_TICK_S: u64 = 15;

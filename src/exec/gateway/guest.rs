@@ -12,6 +12,7 @@ use crate::dist::handshake::flags::Flags;
 use crate::dist::handshake::message::Hello;
 use crate::dist::handshake::name::NodeName;
 use crate::dist::handshake::{Acceptor, Connected, Failure, Guests, Progress};
+use crate::exec::node::turns::Spent;
 use crate::exec::stream::certified::Certified;
 
 /// How far it is.
@@ -34,6 +35,8 @@ pub struct Guest {
     pub leg: Leg,
     /// When its time is over.
     pub deadline: Instant,
+    /// What it took of the gateway's time lately.
+    pub spent: Spent,
     stage: Stage,
     told: Option<Facts>,
 }
@@ -53,7 +56,7 @@ impl Guest {
     /// One that has just come.
     #[must_use]
     pub fn new(from: IpAddr, leg: Leg, deadline: Instant) -> Self {
-        Self { from, leg, deadline, stage: Stage::Silent, told: None }
+        Self { from, leg, deadline, spent: Spent::default(), stage: Stage::Silent, told: None }
     }
 
     /// Whether it is read from.

@@ -66,6 +66,8 @@ pub struct Leg {
     /// Frames of the gateway's own for there.
     out: Vec<u8>,
     written: usize,
+    /// Its time was over before all was judged that it has said.
+    pub waits: bool,
     /// It says no more.
     pub closed: bool,
     /// There is no room for a larger message just now.
@@ -86,6 +88,7 @@ impl Leg {
             run: 0..0,
             out: Vec::new(),
             written: 0,
+            waits: false,
             closed: false,
             held: false,
             large_since: None,

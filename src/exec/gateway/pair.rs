@@ -15,6 +15,7 @@ use crate::dist::learn::Node;
 use crate::exec::node::control::Ledger;
 use crate::exec::node::gate::Gate;
 use crate::exec::node::glass::Glass;
+use crate::exec::node::turns::{Spent, until};
 
 /// Both sides of a connection.
 pub struct Pair {
@@ -24,6 +25,8 @@ pub struct Pair {
     gate: Gate,
     peer: Leg,
     node: Leg,
+    /// What both sides took of the gateway's time lately.
+    pub spent: Spent,
     /// Why the first side that has gone did.
     why: Option<Over>,
 }
@@ -37,7 +40,7 @@ impl Pair {
     pub fn new(place: Node, gate: Gate, mut peer: Leg, mut node: Leg, message_max: usize) -> Self {
         peer.frames.connected(message_max);
         node.frames.connected(message_max);
-        Self { name: place.name.as_str().into(), place, gate, peer, node, why: None }
+        Self { name: place.name.as_str().into(), place, gate, peer, node, spent: Spent::default(), why: None }
     }
 
     /// One side.
@@ -59,8 +62,20 @@ impl Pair {
     /// Whether it is to be read from this side: what came before has gone on.
     #[must_use]
     pub fn listens(&self, party: Party) -> bool {
+        let source = self.leg(party);
+        !source.closed && !source.held && !source.waits && self.passes_on(party)
+    }
+
+    /// Whether this side has said more than there was time for, and could go on.
+    #[must_use]
+    pub fn waits(&self, party: Party) -> bool {
+        self.leg(party).waits && !self.leg(party.other()).closed && self.passes_on(party)
+    }
+
+    /// Whether what came before has gone on.
+    fn passes_on(&self, party: Party) -> bool {
         let (source, sink) = (self.leg(party), self.leg(party.other()));
-        !source.closed && !source.held && source.run.is_empty() && !sink.is_waiting() && !source.is_full()
+        source.run.is_empty() && !sink.is_waiting() && !source.is_full()
     }
 
     /// Whether something waits to be written to this side.
@@ -87,12 +102,13 @@ impl Pair {
     /// # Errors
     /// Why it is over.
     pub fn pump(&mut self, policy: &Policy, ledger: &mut Ledger<'_>, now: Instant) -> Result<(), Over> {
-        while self.carry(Direction::In, policy, ledger, now)?
-            | self.carry(Direction::Out, policy, ledger, now)?
+        let (mut inward, mut outward) = (None, None);
+        while self.carry(Direction::In, policy, ledger, now, &mut inward)?
+            | self.carry(Direction::Out, policy, ledger, now, &mut outward)?
         {}
         // Both ends are one connection; what the side that has gone had said is delivered before.
         let gone = |leg: &Leg, other: &Leg| {
-            leg.closed && (other.closed || leg.run.is_empty() && !other.is_pending())
+            leg.closed && (other.closed || leg.run.is_empty() && !leg.waits && !other.is_pending())
         };
         if gone(&self.peer, &self.node) || gone(&self.node, &self.peer) {
             return Err(self.why.take().unwrap_or(Over::Closed));
@@ -100,14 +116,16 @@ impl Pair {
         Ok(())
     }
 
-    /// One direction. Answers whether anything moved.
+    /// One direction, whose time begins when it is its turn first. Answers whether anything moved.
     fn carry(
         &mut self,
         direction: Direction,
         policy: &Policy,
         ledger: &mut Ledger<'_>,
         now: Instant,
+        time: &mut Option<Instant>,
     ) -> Result<bool, Over> {
+        let until = *time.get_or_insert_with(until);
         let mut moved = false;
         loop {
             let (source, sink) = self.sides(direction);
@@ -121,21 +139,22 @@ impl Pair {
             if !source.run.is_empty() || sink.is_waiting() || source.is_full() || sink.closed {
                 return Ok(moved);
             }
-            if !self.gather(direction, policy, ledger, now)? {
+            if !self.gather(direction, policy, ledger, now, until)? {
                 return Ok(moved);
             }
             moved = true;
         }
     }
 
-    /// Judges frames that have come whole, until one does not pass: those before it go on as one piece, and what is said about it goes
-    /// behind them. Answers whether there was any.
+    /// Judges frames that have come whole, until one does not pass or the time is over: those before it go on as one piece, and what is said
+    /// about it goes behind them. Answers whether there was any.
     fn gather(
         &mut self,
         direction: Direction,
         policy: &Policy,
         ledger: &mut Ledger<'_>,
         now: Instant,
+        until: Instant,
     ) -> Result<bool, Over> {
         let Self { place, gate, peer, node, .. } = self;
         let (source, sink) = match direction {
@@ -144,7 +163,13 @@ impl Pair {
         };
         let mut court = Court { policy, peer: place, gate, ledger };
         let mut any = false;
-        while let Some(span) = source.frames.next_span().map_err(|long| Over::TooLong(long.announced))? {
+        loop {
+            source.waits = Instant::now() >= until;
+            if source.waits {
+                return Ok(any);
+            }
+            let span = source.frames.next_span().map_err(|long| Over::TooLong(long.announced))?;
+            let Some(span) = span else { return Ok(any) };
             any = true;
             let body = span.start.saturating_add(HEADER)..span.end;
             if body.is_empty() {
@@ -171,7 +196,6 @@ impl Pair {
                 source.run.end = span.end;
             }
         }
-        Ok(any)
     }
 
     /// The file was read again: its bounds hold.

@@ -27,13 +27,11 @@ use crate::exec::node::desk::Desk as Starter;
 use crate::exec::node::gate::Gate;
 use crate::exec::node::glass::Glass;
 use crate::exec::node::reports::Reports;
-use crate::exec::node::room::next_of;
 use crate::exec::node::strangers::{Failures, Known};
+use crate::exec::node::turns::{Fading, Spent, Turn};
 use crate::exec::stream::Stream;
 use crate::exec::stream::tls::Identity;
-use crate::limits::{
-    GATEWAY_BUFFERS_MAX, GATEWAY_FACTS_MS, GATEWAY_REST_MS, NODE_ACCEPTS_PER_TURN, NODE_LARGE,
-};
+use crate::limits::{GATEWAY_BUFFERS_MAX, GATEWAY_FACTS_MS, GATEWAY_REST_MS, NODE_ACCEPTS_PER_TURN};
 use crate::sys::poll::{self, Can, Interest};
 use crate::sys::random;
 
@@ -88,8 +86,9 @@ pub(super) struct Gateway {
     /// Which starts of the protected node and of a peer were connected last. Of peers in the allow-list, so that there are not more.
     starts: HashMap<String, [u32; 2]>,
     next: u64,
-    /// The side whose long message was heard last.
-    large: u64,
+    /// What all guests took.
+    guests: Spent,
+    fading: Fading,
 }
 
 /// Who may come in, and who is there already.
@@ -142,7 +141,8 @@ pub fn serve(setup: Setup) -> Result<(), Errno> {
         known: Known::default(),
         starts: HashMap::new(),
         next: 1,
-        large: 0,
+        guests: Spent::default(),
+        fading: Fading::new(Instant::now()),
     };
     loop {
         gateway.turn()?;
@@ -172,32 +172,42 @@ impl Gateway {
         self.ration(Instant::now());
         let ready = self.wait()?;
         let now = Instant::now();
-        let mut large = Vec::new();
-        for (what, Can { read, write }) in ready {
-            match what {
-                _ if !read && !write => {}
-                Waited::Dialer => self.answered(now)?,
-                Waited::Starter => self.news()?,
-                Waited::Listener(which) => self.accept(which, now),
-                Waited::Guest(id) => self.greet(id, read, now)?,
-                Waited::Side(id, party) if self.is_large(id, party) => {
-                    let side = id.saturating_mul(2).saturating_add(u64::from(party == Party::Protected));
-                    large.push((side, (id, party, read)));
+        let mut turn = Turn::default();
+        for (what, can) in ready {
+            match (what, self.spent(what)) {
+                (Waited::Side(id, party), Some(spent)) if can.read || can.write || self.waits(id, party) => {
+                    turn.peer(spent, (what, can.read));
                 }
-                Waited::Side(id, party) => self.attend(id, read.then_some(party), now),
+                _ if !can.read && !can.write => {}
+                (Waited::Dialer, _) => self.answered(now)?,
+                (Waited::Starter, _) => self.news()?,
+                (Waited::Listener(which), _) => self.accept(which, now),
+                (_, spent) => turn.stranger(self.guests, spent.unwrap_or_default(), (what, can.read)),
             }
         }
-        // One in each turn, as in a node.
-        if let Some((side, (id, party, read))) = next_of(&large, self.large) {
-            self.large = side;
-            self.attend(id, read.then_some(party), now);
-        }
+        turn.take(Instant::now(), |(what, read)| match what {
+            Waited::Guest(id) => self.greet(id, read, now),
+            Waited::Side(id, party) => {
+                self.attend(id, read.then_some(party), now);
+                Ok(())
+            }
+            Waited::Dialer | Waited::Starter | Waited::Listener(_) => Ok(()),
+        })?;
         self.settle(now)
     }
 
-    /// Whether that side is in the middle of a long message.
-    fn is_large(&self, id: u64, party: Party) -> bool {
-        matches!(self.peers.get(&id), Some(Peer::Pair(pair)) if pair.leg(party).frames.is_longer(NODE_LARGE))
+    /// What one who has come took of the gateway's time lately.
+    fn spent(&self, what: Waited) -> Option<Spent> {
+        let (Waited::Guest(id) | Waited::Side(id, _)) = what else { return None };
+        Some(match self.peers.get(&id)? {
+            Peer::Guest(guest) => guest.spent,
+            Peer::Pair(pair) => pair.spent,
+        })
+    }
+
+    /// Whether that side has said more than there was time for.
+    fn waits(&self, id: u64, party: Party) -> bool {
+        matches!(self.peers.get(&id), Some(Peer::Pair(pair)) if pair.waits(party))
     }
 
     fn wait(&self) -> Result<Vec<(Waited, Can)>, Errno> {
@@ -208,7 +218,7 @@ impl Gateway {
             waited.push(Waited::Listener(which));
             interests.push(Interest { fd: listener.as_fd(), read: self.rests.is_none(), write: false });
         }
-        let mut due: Option<Instant> = self.rests;
+        let (mut due, mut waits) = (self.rests, false);
         for (id, peer) in &self.peers {
             let wanted = match peer {
                 Peer::Guest(guest) => {
@@ -222,6 +232,7 @@ impl Gateway {
                         let (read, write) = (pair.listens(party), pair.pending(party));
                         waited.push(Waited::Side(*id, party));
                         interests.push(Interest { fd: pair.leg(party).fd(), read, write });
+                        waits |= pair.waits(party);
                     }
                     pair.due()
                 }
@@ -229,7 +240,8 @@ impl Gateway {
             due = Some(due.map_or(wanted, |due| due.min(wanted)));
         }
         let timeout = due.map(|due| due.saturating_duration_since(Instant::now()));
-        Ok(waited.into_iter().zip(poll::any(&interests, timeout)?).collect())
+        let can = if waits { poll::now(&interests) } else { poll::any(&interests, timeout) };
+        Ok(waited.into_iter().zip(can?).collect())
     }
 
     /// Where all together hold much, one long message after the other is read on.
@@ -284,6 +296,7 @@ impl Gateway {
 
     /// Reads from a guest and goes on with its handshake.
     fn greet(&mut self, id: u64, read: bool, now: Instant) -> Result<(), Errno> {
+        let began = Instant::now();
         let Some(Peer::Guest(mut guest)) = self.peers.remove(&id) else { return Ok(()) };
         let heard = if read { guest.leg.read(now) } else { Ok(()) };
         // Behind the reading: who goes away at once is gone before what was signed for his first message is all written.
@@ -293,6 +306,8 @@ impl Gateway {
         let needs = heard.and_then(|()| guest.step(&self.name, facts, challenge, &door, now));
         let needs = needs.and_then(|needs| guest.leg.flush(now).map(|_| needs));
         let from = guest.from;
+        self.guests.since(began);
+        guest.spent.since(began);
         match needs {
             Ok(needs) => {
                 self.peers.insert(id, Peer::Guest(guest));
@@ -422,12 +437,15 @@ impl Gateway {
 
     /// Reads from a side of a connection, and passes on what came.
     fn attend(&mut self, id: u64, read: Option<Party>, now: Instant) {
+        let began = Instant::now();
         let Some(Peer::Pair(pair)) = self.peers.get_mut(&id) else { return };
         if let Some(party) = read.filter(|party| pair.listens(*party)) {
             pair.read(party, now);
         }
         let mut ledger = self.control.ledger(&self.policy, &pair.name);
-        if let Err(over) = pair.pump(&self.policy, &mut ledger, now) {
+        let pumped = pair.pump(&self.policy, &mut ledger, now);
+        pair.spent.since(began);
+        if let Err(over) = pumped {
             self.part(id, &over);
         }
     }
@@ -436,10 +454,18 @@ impl Gateway {
     fn settle(&mut self, now: Instant) -> Result<(), Errno> {
         self.rests = self.rests.filter(|until| now < *until);
         self.control.time(now);
+        let halves = self.fading.halves(now);
+        self.guests.fade(halves);
         let policy = &self.policy;
         let time = |peer: &mut Peer| match peer {
-            Peer::Guest(guest) => guest.time(now),
-            Peer::Pair(pair) => pair.time(policy, now),
+            Peer::Guest(guest) => {
+                guest.spent.fade(halves);
+                guest.time(now)
+            }
+            Peer::Pair(pair) => {
+                pair.spent.fade(halves);
+                pair.time(policy, now)
+            }
         };
         let over: Vec<(u64, Over)> =
             self.peers.iter_mut().filter_map(|(id, peer)| Some((*id, time(peer).err()?))).collect();

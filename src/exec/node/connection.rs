@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::gate::Gate;
 use super::sessions::Peer;
+use super::turns::Spent;
 use crate::dist::frame::{Frames, Input, TICK};
 use crate::dist::handshake::{Acceptor, Connected, Failure, Guests, Progress};
 use crate::exec::stream::certified::Certified;
 use crate::exec::stream::{Stop, Stream, Trouble};
-use crate::limits::{NODE_LARGE, NODE_OUTPUT_MAX, NODE_TICK_S};
+use crate::limits::{NODE_OUTPUT_MAX, NODE_TICK_S};
 
 /// Why a connection is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -86,6 +87,8 @@ pub struct Connection {
     pub stalled: bool,
     /// Its time was over before all was heard that it has said.
     pub waits: bool,
+    /// What it took of the node's time lately.
+    pub spent: Spent,
     out: Vec<u8>,
     written: usize,
     /// Bytes that he may leave unread before no more is made for him.
@@ -105,6 +108,7 @@ impl Connection {
             phase: Phase::Greeting(Box::new(acceptor)),
             stalled: false,
             waits: false,
+            spent: Spent::default(),
             out: Vec::new(),
             written: 0,
             output_max: NODE_OUTPUT_MAX,
@@ -163,12 +167,6 @@ impl Connection {
             Phase::Up(up) => Some(&mut up.gate),
             Phase::Greeting(_) => None,
         }
-    }
-
-    /// Whether it is in the middle of a long message.
-    #[must_use]
-    pub fn is_large(&self) -> bool {
-        self.frames.is_longer(NODE_LARGE)
     }
 
     /// Bytes of memory that what it says takes.

@@ -6,7 +6,7 @@
 //!
 //! A peer comes in through `connection` (bytes, which `exec::stream` carries; handshake), its messages through `gate` (the firewall);
 //! what they ask is read by `actor` and done in `obey`; the loop is `serve`. What is known of a peer by its name, and outlives its connections,
-//! is in `control`; addresses whose handshakes fail in `strangers`.
+//! is in `control`; addresses whose handshakes fail in `strangers`; whose turn it is, in `turns`.
 #![forbid(unsafe_code)]
 
 pub mod actor;
@@ -28,6 +28,7 @@ mod session;
 mod sessions;
 pub mod starter;
 pub(super) mod strangers;
+pub(super) mod turns;
 mod verbs;
 pub mod words;
 

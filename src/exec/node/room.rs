@@ -1,4 +1,4 @@
-//! What all peers together may hold of the node: memory of unfinished messages, descriptors, and its time.
+//! What all peers together may hold of the node: memory of unfinished messages, and descriptors.
 #![forbid(unsafe_code)]
 
 use std::time::{Duration, Instant};
@@ -10,12 +10,6 @@ use crate::limits::{NODE_BUFFERS_MAX, NODE_OUTPUT_MAX, NODE_OUTPUT_SHARE, NODE_O
 /// What one may leave unread where that of all together takes `held` bytes.
 fn output_max(held: usize) -> usize {
     if held > NODE_OUTPUTS_MAX { NODE_OUTPUT_SHARE } else { NODE_OUTPUT_MAX }
-}
-
-/// The next of these, in their order, behind the last one; then the first again.
-#[must_use]
-pub fn next_of<T: Copy>(waiting: &[(u64, T)], last: u64) -> Option<(u64, T)> {
-    waiting.iter().find(|(id, _)| *id > last).or_else(|| waiting.first()).copied()
 }
 
 impl Node {
@@ -46,18 +40,5 @@ impl Node {
     pub fn rest(&mut self, now: Instant) {
         self.rests = Some(now + Duration::from_millis(NODE_REST_MS));
         self.one_stranger_less(now);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::next_of;
-
-    #[test]
-    fn each_has_its_turn() {
-        let waiting = [(3, 'a'), (5, 'b'), (9, 'c')];
-        let turns = [0, 3, 5, 9, 4, 100].map(|last| next_of(&waiting, last).unwrap().1);
-        assert_eq!(turns, ['a', 'b', 'c', 'a', 'b', 'a']);
-        assert_eq!(next_of::<()>(&[], 7), None);
     }
 }

@@ -18,9 +18,9 @@ use super::gate::{Gate, Passage};
 use super::glass::Glass;
 use super::obey::PORTCULLIS;
 use super::reports::Reports;
-use super::room::next_of;
 use super::sessions::{Farewell, Peer, Sessions};
 use super::strangers::{Failures, Known};
+use super::turns::{Fading, Spent, Turn, until};
 use crate::dist::config::{Config, Connections};
 use crate::dist::control::{self, Control as Signal, answer};
 use crate::dist::filter::policy::Policy;
@@ -32,7 +32,7 @@ use crate::dist::handshake::{Acceptor, Connected, Existing, Failure, Guests};
 use crate::dist::learn::Node as Place;
 use crate::exec::stream::Stream;
 use crate::exec::stream::tls::Identity;
-use crate::limits::{NODE_ACCEPTS_PER_TURN, NODE_TURN_MS};
+use crate::limits::NODE_ACCEPTS_PER_TURN;
 use crate::op::Role;
 use crate::sys::poll::{self, Can as Ready, Interest};
 use crate::sys::random;
@@ -94,8 +94,9 @@ pub(super) struct Node {
     pub direct: Direct,
     pub connections: BTreeMap<u64, Connection>,
     next: u64,
-    /// Whose long message was heard last.
-    large: u64,
+    /// What all took who have not said who they are.
+    strangers: Spent,
+    fading: Fading,
     /// The message in work: its memory is used again.
     body: Vec<u8>,
 }
@@ -139,7 +140,8 @@ pub fn serve(setup: Setup) -> Result<(), Errno> {
         direct: Direct::default(),
         connections: BTreeMap::new(),
         next: 1,
-        large: 0,
+        strangers: Spent::default(),
+        fading: Fading::new(Instant::now()),
         body: Vec::new(),
         name,
         creation,
@@ -162,6 +164,7 @@ pub fn serve(setup: Setup) -> Result<(), Errno> {
 }
 
 /// What was waited for, in the order of the interests.
+#[derive(Clone, Copy)]
 enum Waited {
     Listener(usize),
     Starter,
@@ -174,38 +177,48 @@ impl Node {
     fn turn(&mut self) -> Result<(), Errno> {
         let ready = self.wait()?;
         let now = Instant::now();
-        let mut large = Vec::new();
-        for (what, Ready { read, write }) in ready {
+        let mut turn = Turn::default();
+        for (what, can) in ready {
             match what {
-                Waited::Connection(id) if self.waits(id) => {
-                    if self.connections.get(&id).is_some_and(Connection::is_large) {
-                        large.push((id, false));
-                    } else {
-                        self.attend(id, false, now);
-                    }
-                }
-                _ if !read && !write => {}
+                Waited::Connection(id) => self.line_up(&mut turn, id, what, can),
+                _ if !can.read && !can.write => {}
                 Waited::Listener(which) => self.accept(which, now)?,
                 Waited::Starter => self.news()?,
-                Waited::Connection(id) if self.connections.get(&id).is_some_and(Connection::is_large) => {
-                    large.push((id, read));
+                Waited::Session(id) => {
+                    let spent =
+                        self.sessions.peer(id).and_then(|peer| Some(self.connections.get(&peer)?.spent));
+                    turn.peer(spent.unwrap_or_default(), (what, can));
                 }
-                Waited::Connection(id) => self.attend(id, read, now),
-                Waited::Session(id) => self.carry(id, read, write),
             }
         }
-        // One in each turn: what a long message says can take as long as a thousand others, and so could each of many.
-        if let Some((id, read)) = next_of(&large, self.large) {
-            self.large = id;
-            self.attend(id, read, now);
-        }
+        turn.take(Instant::now(), |(what, Ready { read, write })| {
+            match what {
+                Waited::Connection(id) => self.attend(id, read, now),
+                Waited::Session(id) => {
+                    let (began, peer) = (Instant::now(), self.sessions.peer(id));
+                    self.carry(id, read, write);
+                    if let Some(connection) = peer.and_then(|peer| self.connections.get_mut(&peer)) {
+                        connection.spent.since(began);
+                    }
+                }
+                Waited::Listener(_) | Waited::Starter => {}
+            }
+            Ok(())
+        })?;
         self.settle(now);
         Ok(())
     }
 
-    /// Whether it has said more than there was time for.
-    fn waits(&self, id: u64) -> bool {
-        self.connections.get(&id).is_some_and(|connection| connection.waits)
+    /// A connection that can be read or written, or has said more than there was time for.
+    fn line_up(&self, turn: &mut Turn<(Waited, Ready)>, id: u64, what: Waited, can: Ready) {
+        let Some(connection) = self.connections.get(&id) else { return };
+        if !can.read && !can.write && !connection.waits {
+            return;
+        }
+        match connection.phase {
+            Phase::Up(_) => turn.peer(connection.spent, (what, can)),
+            Phase::Greeting(_) => turn.stranger(self.strangers, connection.spent, (what, can)),
+        }
     }
 
     fn wait(&self) -> Result<Vec<(Waited, Ready)>, Errno> {
@@ -279,9 +292,17 @@ impl Node {
 
     /// Reads from a peer and does what it asks.
     fn attend(&mut self, id: u64, read: bool, now: Instant) {
+        let began = Instant::now();
+        let stranger = self.peer(id).is_none();
         let mut body = std::mem::take(&mut self.body);
         let heard = self.greet(id, read, now).and_then(|()| self.hear(id, &mut body, now));
         self.body = body;
+        if stranger {
+            self.strangers.since(began);
+        }
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.spent.since(began);
+        }
         if let Err(over) = heard {
             self.part(id, over);
         }
@@ -339,14 +360,14 @@ impl Node {
 
     /// What has come whole is judged and done, as much of it as there is time for.
     fn hear(&mut self, id: u64, body: &mut Vec<u8>, now: Instant) -> Result<(), Over> {
-        let began = Instant::now();
+        let until = until();
         loop {
             // What a message did may have ended it, or filled what it writes to.
             let full = self.sessions.is_full(id) || self.direct.is_full(id);
             let Some(connection) = self.connections.get_mut(&id) else { return Ok(()) };
             // It is heard on when there is room, and not only when it says something more.
             connection.stalled = full || connection.is_full();
-            connection.waits = !connection.stalled && began.elapsed() >= Duration::from_millis(NODE_TURN_MS);
+            connection.waits = !connection.stalled && Instant::now() >= until;
             if connection.stalled || connection.waits {
                 return Ok(());
             }
@@ -444,7 +465,12 @@ impl Node {
             (c.stalled && room).then_some(*id)
         };
         let stalled: Vec<u64> = self.connections.iter().filter_map(waits).collect();
-        stalled.into_iter().for_each(|id| self.attend(id, false, now));
+        for id in stalled {
+            self.connections.entry(id).and_modify(|connection| connection.waits = true);
+        }
+        let halves = self.fading.halves(now);
+        self.strangers.fade(halves);
+        self.connections.values_mut().for_each(|connection| connection.spent.fade(halves));
         self.control.time(now);
     }
 
