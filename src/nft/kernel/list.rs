@@ -63,6 +63,47 @@ pub fn decode<'a>(attrs: Attrs<'a>, out: &mut Vec<KExpr<'a>>) {
     }
 }
 
+/// The expressions of one rule after the other. Rules of a chain are alike: what stands in the same place as in the rule before, byte for
+/// byte, is not read again. Of ten expressions that match an address and a port, count and accept, that is seven.
+#[derive(Debug, Default)]
+pub struct Lists<'a> {
+    bytes: Vec<&'a [u8]>,
+    expressions: Vec<KExpr<'a>>,
+}
+
+impl<'a> Lists<'a> {
+    /// None yet, with room for so many expressions of each.
+    #[must_use]
+    pub fn with_capacity(expressions: usize) -> Self {
+        Self { bytes: Vec::with_capacity(expressions), expressions: Vec::with_capacity(expressions) }
+    }
+
+    /// Reads a list, as [`decode`] does.
+    pub fn read(&mut self, attrs: Attrs<'a>) -> &[KExpr<'a>] {
+        let mut length = 0_usize;
+        for attr in attrs {
+            match (self.bytes.get_mut(length), self.expressions.get_mut(length)) {
+                (Some(bytes), Some(expression)) => {
+                    if *bytes != attr.value {
+                        let (name, data, _) = parts(attr.value);
+                        *expression = understood(name, data, true);
+                        *bytes = attr.value;
+                    }
+                }
+                _ => {
+                    let (name, data, _) = parts(attr.value);
+                    codec::decode(name, data, true, |expression| self.expressions.push(expression));
+                    self.bytes.push(attr.value);
+                }
+            }
+            length = length.saturating_add(1);
+        }
+        self.bytes.truncate(length);
+        self.expressions.truncate(length);
+        &self.expressions
+    }
+}
+
 /// Reads one expression, name and data, from an attribute that holds no others. `outer` allows expressions inside of it.
 /// Nothing if there is more than name and data.
 #[must_use]

@@ -9,7 +9,7 @@ mod list;
 mod special;
 
 pub use expression::*;
-pub use list::{adds_to, attributes, copy, decode, encode, one, request, understood, write};
+pub use list::{Lists, adds_to, attributes, copy, decode, encode, one, request, understood, write};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
-use super::{BitOp, Cmp, Data, Immediate, KExpr, Range, decode, encode};
+use super::{BitOp, Cmp, Data, Immediate, KExpr, Lists, Range, decode, encode};
 use crate::netlink::attr::{Attr, Attrs, Buffer};
 
 fn data(bytes: &[u8]) -> Data {
@@ -271,6 +271,30 @@ fn eight_expressions_are_read_in_less_than_a_microsecond() {
 }
 
 proptest! {
+    /// Rules that share some of their expressions, in the same places and in others.
+    #[test]
+    fn lists_are_read_as_each_is_alone(
+        picks in proptest::collection::vec(proptest::collection::vec((0..8_usize, any::<bool>()), 0..6), 1..8),
+    ) {
+        let all = one_of_each();
+        let lists: Vec<Vec<u8>> = picks
+            .iter()
+            .map(|picks| {
+                let chosen: Vec<KExpr<'_>> = picks.iter().map(|(pick, _)| all[*pick * 5 % all.len()].clone()).collect();
+                let mut bytes = written(&chosen);
+                // Something else of the same length.
+                if let (Some((_, true)), Some(byte)) = (picks.first(), bytes.get_mut(20)) {
+                    *byte ^= 1;
+                }
+                bytes
+            })
+            .collect();
+        let mut reader = Lists::default();
+        for bytes in &lists {
+            prop_assert_eq!(reader.read(Attrs::new(bytes)), &read(bytes)[..]);
+        }
+    }
+
     #[test]
     fn whatever_is_read_is_read_again(
         flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),

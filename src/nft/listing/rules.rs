@@ -6,7 +6,7 @@ use super::wanted::Form;
 use super::{Listing, Stage, headers};
 use crate::netlink::attr::Attrs;
 use crate::netlink::message::Messages;
-use crate::nft::kernel::{self, KExpr};
+use crate::nft::kernel::Lists;
 use crate::nft::lift;
 use crate::nft::model::{Family, TableRef, Text};
 use crate::nft::object::{message, rule};
@@ -62,7 +62,7 @@ impl Listing {
     /// more than what was taken for the one before it.
     fn datagram(&mut self, messages: Messages<'_>, known: &Known, chunk: &mut Chunk) {
         let mut last: Option<(TableRef, InTable<'_>)> = None;
-        let mut expressions: Vec<KExpr<'_>> = Vec::with_capacity(USUAL);
+        let mut lists = Lists::with_capacity(USUAL);
         for message in messages {
             let Some(raw) = rule::decode(message.body) else { continue };
             let Some(family) = Family::numbered(message.family) else { continue };
@@ -72,9 +72,8 @@ impl Listing {
                 last = Some((table, sets));
             }
             let Some((table, sets)) = &last else { continue };
-            expressions.clear();
-            kernel::decode(Attrs::new(raw.expressions), &mut expressions);
-            let statements = lift::statements(&expressions, family, sets);
+            let expressions = lists.read(Attrs::new(raw.expressions));
+            let statements = lift::statements(expressions, family, sets);
             let write = |w: &mut Writer| {
                 schema::write_rule_parts(table, raw.chain, Some(raw.handle), &statements, raw.comment, w);
             };
