@@ -26,7 +26,8 @@ usage: sh scripts/install.sh [option...]
   --no-policy     do not put an example policy in place. One that is there is never touched
   --dest DIR      where to (default: /usr/local/libexec/portcullis)
   --binary FILE   what to install (default: priv/portcullis, see scripts/build-port.sh)
-  --uninstall     removes what this script installed
+  --uninstall     removes what this script installed; the policy only if it is the example as it came, no other
+                  installation reads it, and --no-policy is not given
 END
 }
 
@@ -248,13 +249,23 @@ remove() {
     done
     rm -f -- "$dest"/.portcullis-*
     if [ -d "$dest" ]; then rmdir -- "$dest" 2>/dev/null || note "$dest is not empty and stays"; fi
+    [ "$policy" = no ] || remove_policy
+    say "ports that run keep running until their BEAM ends"
+}
+
+remove_policy() {
+    for other in /usr/local/libexec/portcullis /usr/libexec/portcullis; do
+        if [ -e "$other/portcullis-proc" ] || [ -e "$other/portcullis-net" ]; then
+            note "$POLICY stays: the programs in $other read it"
+            return 0
+        fi
+    done
     if cmp -s "$ROOT/priv/policy.toml" "$POLICY"; then
         rm -f -- "$POLICY"
         rmdir -- "$(dirname -- "$POLICY")" 2>/dev/null || :
         say "removed $POLICY, the example as it came"
     fi
     if [ -e "$POLICY" ]; then note "$POLICY is yours and stays: sudo rm -r $(dirname -- "$POLICY")"; fi
-    say "ports that run keep running until their BEAM ends"
 }
 
 main() {
