@@ -16,7 +16,7 @@ use gateway::waiting::{PATIENCE, below, timed, unnoticed};
 use gateway::{B, Node, Peer, RULES, Z, call, gateway, mark, otp, own, peer, peer_as};
 use mutations::{Numbers, ROUND, mutate, mutations};
 use portcullis::dist::control::{Target, answer};
-use portcullis::dist::etf::write::atom;
+use portcullis::dist::etf::write::{atom, pid, reference};
 use portcullis::dist::etf::{Pid, Ref};
 use portcullis::dist::frame::Length;
 use portcullis::dist::handshake::flags::Flags;
@@ -204,6 +204,60 @@ fn what_was_not_asked_and_what_is_of_another_start_is_not_passed_on() {
     peer.say(&answer::monitor(&me, &Target::Pid(Pid { id: id ^ 1, ..echo }), &mark(Z, 50)));
     assert!(peer.hears(b"noproc").is_some());
     peer.echo(Z, 3).unwrap();
+}
+
+/// `UNLINK_ID`: a process of the peer says to one of B's that they are linked no more.
+fn unlink(creation: u32, id: u32) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.raw(&[b'p', 131]);
+    w.tuple(4);
+    w.uint(35);
+    w.uint(u64::from(id) + 1);
+    pid(&mut w, &own(Z));
+    pid(&mut w, &Pid { node: B, creation, id, serial: 0 });
+    Length::Four.frame(w.bytes()).unwrap()
+}
+
+/// A node acknowledges each unlink, whether or not there was a link, and in the name of the process that the peer has guessed. What is guessed is not told:
+/// else whoever may unlink could speak with all processes of a node, of which `rex` calls any function for who asks.
+#[test]
+fn who_unlinks_from_a_process_is_not_told_of_it() {
+    let node = Node::protected(free_port());
+    let port = gateway(node.port, "", RULES);
+    let mut peer = peer(port, Z).unwrap();
+    let creation = peer.creation;
+    for id in 0..200 {
+        peer.say(&unlink(creation, id));
+    }
+    let acknowledged = [112, 131, 104, 4, 97, 36];
+    for _ in 0..50 {
+        peer.hears(&acknowledged).expect("each is acknowledged");
+    }
+    peer.echo(Z, 1).unwrap();
+    let (me, mut n) = (own(Z), 10);
+    for id in 0..200 {
+        let mut w = Writer::new();
+        w.tuple(3);
+        atom(&mut w, "$gen_call");
+        w.tuple(2);
+        pid(&mut w, &me);
+        w.raw(&[108, 0, 0, 0, 1]);
+        atom(&mut w, "alias");
+        n += 1;
+        reference(&mut w, &mark(Z, n));
+        w.tuple(5);
+        for word in ["call", "erlang", "list_to_binary"] {
+            atom(&mut w, word);
+        }
+        w.raw(&[108, 0, 0, 0, 1, 107, 0, 6]);
+        w.raw(b"called");
+        w.nil();
+        pid(&mut w, &me);
+        peer.say(&answer::send(&me, &Pid { node: B, creation, id, serial: 0 }, w.bytes()));
+    }
+    peer.echo(Z, 2).unwrap();
+    peer.socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    assert_eq!(peer.hears(b"called"), None, "a function of the node was called");
 }
 
 /// Frames of every kind that a peer sends.

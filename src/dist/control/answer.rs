@@ -3,7 +3,7 @@
 //! Each function writes one whole frame: length, `p`, control tuple, payload.
 #![forbid(unsafe_code)]
 
-use super::{Control, Message, PASS_THROUGH, Target, gen_call};
+use super::{Control, Message, PASS_THROUGH, Target, gen_call, io_request};
 use crate::dist::etf::read::VERSION;
 use crate::dist::etf::write::{atom, pid, reference};
 use crate::dist::etf::{Pid, Ref};
@@ -156,7 +156,8 @@ pub fn denial(message: &Message<'_>, reason: Reason) -> Option<Vec<u8>> {
             Some(monitor_exit(&Target::Name(to), &from, &reference, why))
         }
         Control::Send { from: Some(from), to } => {
-            let reference = gen_call(message.payload?)?.reference;
+            let payload = message.payload?;
+            let reference = gen_call(payload).map(|call| call.reference).or_else(|| io_request(payload))?;
             Some(monitor_exit(&Target::Pid(to), &from, &reference, why))
         }
         _ => None,

@@ -421,5 +421,16 @@ pub fn gen_call(payload: &[u8]) -> Option<Call<'_>> {
     Some(Call { reference, watches, system, request: c.rest() })
 }
 
+/// Reads the front of `{io_request, From, ReplyAs, Request}`: under what reference `io` monitors the group leader that it asks.
+#[must_use]
+pub fn io_request(payload: &[u8]) -> Option<Ref<'_>> {
+    let mut c = Cursor::new(payload);
+    if c.head() != Ok(Head::Tuple(4)) || c.atom() != Ok("io_request") {
+        return None;
+    }
+    pid(&mut c).ok()?;
+    reference(&mut c).ok()
+}
+
 #[cfg(test)]
 mod tests;

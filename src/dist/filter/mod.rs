@@ -164,7 +164,10 @@ fn obeyed(
     message: &Message<'_>,
     state: &State<'_>,
 ) -> Result<(), Reason> {
-    let Some(reason) = payload::obeyed(message).filter(|_| direction == Direction::In) else { return Ok(()) };
+    if direction == Direction::Out {
+        return Ok(());
+    }
+    let Some(reason) = payload::obeyed(message, &view.limits.bounds()) else { return Ok(()) };
     let rule = view.tables(direction, state.is_glass_broken()).find_map(|(_, table)| table.system);
     if reason == Reason::System && rule.is_some_and(|rule| rule.accept) { Ok(()) } else { Err(reason) }
 }

@@ -446,3 +446,77 @@ fn a_ping_that_is_none() {
     assert_eq!(bench.pass_frame(Direction::In, &watch("net_kernel")), Verdict::Accept);
     assert_eq!(bench.pass_frame(Direction::In, &watch("x")), Verdict::Deny(Reason::Default));
 }
+
+/// OTP says that it has seen an unlink for whatever process the other node names. With `link`, `unlink` and `send` accepted and all pids guessed, a peer
+/// had `rex` call `os:cmd/1`.
+#[test]
+fn an_unlink_that_was_seen_tells_of_no_process() {
+    let mut bench = Bench::open();
+    let unlink = term(|w| {
+        w.raw(b"p\x83\x68\x04\x61\x23\x61\x09");
+        write::pid(w, &peer(1));
+        write::pid(w, &protected(53));
+    });
+    let to_it = send(&peer(1), &protected(53), &[106]);
+    assert_eq!(bench.pass_frame(Direction::In, &to_it), Verdict::Deny(Reason::NotLearned));
+    assert_eq!(bench.pass(Direction::In, &unlink), Verdict::Accept);
+    let seen = unlink_ack(9, &protected(53), &peer(1));
+    assert_eq!(bench.pass_frame(Direction::Out, &seen), Verdict::Accept);
+    assert_eq!(bench.pass_frame(Direction::In, &to_it), Verdict::Deny(Reason::NotLearned));
+    // Who was told of the process before is still told.
+    assert_eq!(bench.pass_frame(Direction::Out, &send(&protected(53), &peer(1), &[106])), Verdict::Accept);
+    assert_eq!(bench.pass(Direction::In, &unlink), Verdict::Accept);
+    assert_eq!(bench.pass_frame(Direction::Out, &seen), Verdict::Accept);
+    assert_eq!(bench.pass_frame(Direction::In, &to_it), Verdict::Accept);
+}
+
+/// A node that has a process started elsewhere tells of its group leader, and that one calls the functions that it is given: one `rpc:cast/4` of the protected
+/// node, and the peer had it call `os:cmd/1`.
+#[test]
+fn a_group_leader_is_not_asked_to_call_functions() {
+    let mut bench = Bench::open();
+    let leader = protected(72);
+    assert_eq!(bench.pass_frame(Direction::In, &reg_send(&peer(1), "x", &[106])), Verdict::Accept);
+    let told = send(&protected(1), &peer(1), &term(|w| write::pid(w, &leader)));
+    assert_eq!(bench.pass_frame(Direction::Out, &told), Verdict::Accept);
+    let asks = |bench: &mut Bench, words: &[&str]| {
+        let payload = term(|w| {
+            w.raw(b"\x68\x04");
+            write::atom(w, "io_request");
+            write::pid(w, &peer(1));
+            write::reference(w, &reference(PEER, 7, 9));
+            w.tuple(words.len() + 1);
+            words.iter().for_each(|word| write::atom(w, word));
+            w.nil();
+        });
+        let frame = send(&peer(1), &leader, &payload);
+        let verdict = bench.pass_frame(Direction::In, &frame);
+        let message = read(&frame[4..]).unwrap();
+        let heard = crate::dist::control::answer::denial(&message, Reason::System).unwrap();
+        let down = monitor_exit(&Target::Pid(leader), &peer(1), &reference(PEER, 7, 9), "denied");
+        assert_eq!(heard, down, "who waits for it hears of it");
+        verdict
+    };
+    for harmful in [
+        &["put_chars", "latin1", "os", "cmd"][..],
+        &["put_chars", "unicode", "io_lib", "fread"],
+        &["put_chars", "os", "cmd"],
+        &["get_until", "unicode", "prompt", "os", "cmd"],
+        &["get_until", "prompt", "os", "cmd"],
+        &["requests"],
+    ] {
+        assert_eq!(asks(&mut bench, harmful), Verdict::Deny(Reason::System), "{harmful:?}");
+    }
+    for harmless in [
+        &["put_chars", "unicode", "io_lib", "format"][..],
+        &["put_chars", "unicode", "io_lib", "write"],
+        &["put_chars", "io_lib", "format"],
+        &["put_chars", "unicode"],
+        &["get_line", "unicode"],
+        &["setopts"],
+    ] {
+        assert_eq!(asks(&mut bench, harmless), Verdict::Accept, "{harmless:?}");
+    }
+    bench.policy.default.inward.system = Some(Rule { accept: true, line: 3 });
+    assert_eq!(asks(&mut bench, &["put_chars", "latin1", "os", "cmd"]), Verdict::Accept);
+}
