@@ -33,6 +33,10 @@ pub const DIST_NAME_MAX: usize = 255;
 /// Characters of an atom (`MAX_ATOM_CHARACTERS`, erts/emulator/beam/atom.h).
 pub const DIST_ATOM_CHARS_MAX: usize = 255;
 
+/// Characters that the numbers of a format may ask for together, which a group leader is to print with: each takes sixteen bytes of it, and
+/// `"~1000000000c"` ended the node.
+pub const DIST_PRINTED_MAX: usize = 65_536;
+
 /// Bytes of such an atom: up to four for each character.
 pub const DIST_ATOM_BYTES_MAX: usize = 4 * DIST_ATOM_CHARS_MAX;
 

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod counters;
+mod leader;
 mod payload;
 pub mod policy;
 pub mod runtime;

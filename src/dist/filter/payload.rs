@@ -4,8 +4,8 @@
 
 use std::collections::HashSet;
 
-use super::State;
 use super::policy::{Limits, View};
+use super::{State, leader};
 use crate::dist::atoms::Atoms;
 use crate::dist::command::{Direction, Party};
 use crate::dist::control::{Control, Message, Target, gen_call};
@@ -110,8 +110,7 @@ pub(super) fn is_ping(message: &Message<'_>, sender: &str) -> bool {
 /// `{'EXIT', Parent, Why}` ends it; so does the answer to a call of which `From` is none. A rule lets somebody speak with a process: all of
 /// this is more.
 ///
-/// And so would every group leader what names a function: it calls whatever it is asked to write or to read with. A node that starts a process on
-/// another one, by `rpc` or otherwise, says who its group leader is. `io:format/2` and `io:write/1` name functions too, and those pass.
+/// And so would every group leader ([`leader`]).
 pub(super) fn obeyed(message: &Message<'_>, bounds: &Bounds) -> Option<Reason> {
     let sent =
         matches!(message.control, Control::Send { .. } | Control::RegSend { .. } | Control::AliasSend { .. });
@@ -119,7 +118,7 @@ pub(super) fn obeyed(message: &Message<'_>, bounds: &Bounds) -> Option<Reason> {
     let Ok(Head::Tuple(arity)) = said.head() else { return None };
     match (said.atom().ok()?, arity) {
         ("system" | "EXIT", 3) => Some(Reason::System),
-        ("io_request", 4) if names_function(said, bounds) => Some(Reason::System),
+        ("io_request", 4) if leader::does_more(said, bounds) => Some(Reason::System),
         ("$gen_call", 3) => {
             let caller = said.head() == Ok(Head::Tuple(2))
                 && matches!(said.head(), Ok(Head::Identifier(Identifier::Pid(_))));
@@ -127,29 +126,6 @@ pub(super) fn obeyed(message: &Message<'_>, bounds: &Bounds) -> Option<Reason> {
         }
         _ => None,
     }
-}
-
-/// Whether what follows `{io_request, From, ReplyAs, Request}`'s first element has a group leader call a function: `{put_chars, Encoding, M, F, A}`,
-/// `{get_until, Encoding, Prompt, M, F, A}`, the same without encoding as before OTP R13, and `{requests, List}` of them.
-fn names_function(mut said: Cursor<'_>, bounds: &Bounds) -> bool {
-    for _ in 0..2 {
-        // Where this is no term, or more than one may be, the whole message is not either.
-        if Walk::default().term(&mut said, bounds, &mut Nobody).is_err() {
-            return false;
-        }
-    }
-    let Ok(Head::Tuple(arity)) = said.head() else { return false };
-    match (said.atom(), arity) {
-        (Ok("put_chars"), 4) => !formats(said),
-        (Ok("put_chars"), 5) => said.atom().is_err() || !formats(said),
-        (Ok("get_until" | "requests"), _) => true,
-        _ => false,
-    }
-}
-
-/// Whether a module and a function follow that make text of terms, and do nothing else.
-fn formats(mut said: Cursor<'_>) -> bool {
-    said.atom() == Ok("io_lib") && matches!(said.atom(), Ok("format" | "fwrite" | "write"))
 }
 
 const NET_KERNEL: &str = "net_kernel";

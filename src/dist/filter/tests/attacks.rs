@@ -4,6 +4,7 @@
 use super::*;
 use crate::dist::control::answer::{exit, monitor_exit, spawn_failed, unlink_ack};
 use crate::dist::etf::write;
+use crate::wire::write::Writer;
 
 /// A peer that is allowed to speak to a name has the protected node answer to a process of a third node: it would dial that node by
 /// itself, and sign a challenge of the attacker's choice with its own cookie.
@@ -479,15 +480,13 @@ fn a_group_leader_is_not_asked_to_call_functions() {
     assert_eq!(bench.pass_frame(Direction::In, &reg_send(&peer(1), "x", &[106])), Verdict::Accept);
     let told = send(&protected(1), &peer(1), &term(|w| write::pid(w, &leader)));
     assert_eq!(bench.pass_frame(Direction::Out, &told), Verdict::Accept);
-    let asks = |bench: &mut Bench, words: &[&str]| {
+    let asked = |bench: &mut Bench, request: &dyn Fn(&mut Writer)| {
         let payload = term(|w| {
             w.raw(b"\x68\x04");
             write::atom(w, "io_request");
             write::pid(w, &peer(1));
             write::reference(w, &reference(PEER, 7, 9));
-            w.tuple(words.len() + 1);
-            words.iter().for_each(|word| write::atom(w, word));
-            w.nil();
+            request(w);
         });
         let frame = send(&peer(1), &leader, &payload);
         let verdict = bench.pass_frame(Direction::In, &frame);
@@ -496,6 +495,26 @@ fn a_group_leader_is_not_asked_to_call_functions() {
         let down = monitor_exit(&Target::Pid(leader), &peer(1), &reference(PEER, 7, 9), "denied");
         assert_eq!(heard, down, "who waits for it hears of it");
         verdict
+    };
+    let asks = |bench: &mut Bench, words: &[&str]| {
+        asked(bench, &|w| {
+            w.tuple(words.len() + 1);
+            words.iter().for_each(|word| write::atom(w, word));
+            w.nil();
+        })
+    };
+    // `io:format(Format, [x])`: the format as the reader of a node can have written it.
+    let formats = |bench: &mut Bench, format: &dyn Fn(&mut Writer)| {
+        asked(bench, &|w| {
+            w.tuple(5);
+            ["put_chars", "unicode", "io_lib", "format"].iter().for_each(|word| write::atom(w, word));
+            w.list(2);
+            format(w);
+            w.list(1);
+            write::atom(w, "x");
+            w.nil();
+            w.nil();
+        })
     };
     for harmful in [
         &["put_chars", "latin1", "os", "cmd"][..],
@@ -508,15 +527,47 @@ fn a_group_leader_is_not_asked_to_call_functions() {
         assert_eq!(asks(&mut bench, harmful), Verdict::Deny(Reason::System), "{harmful:?}");
     }
     for harmless in [
-        &["put_chars", "unicode", "io_lib", "format"][..],
-        &["put_chars", "unicode", "io_lib", "write"],
-        &["put_chars", "io_lib", "format"],
+        &["put_chars", "unicode", "io_lib", "write"][..],
+        &["put_chars", "io_lib", "write"],
         &["put_chars", "unicode"],
         &["get_line", "unicode"],
         &["setopts"],
     ] {
         assert_eq!(asks(&mut bench, harmless), Verdict::Accept, "{harmless:?}");
     }
+    // A prompt that is made by a format.
+    let prompt = |w: &mut Writer| {
+        w.tuple(3);
+        ["get_line", "unicode"].iter().for_each(|word| write::atom(w, word));
+        w.tuple(3);
+        ["format", "~1000000000c", "x"].iter().for_each(|word| write::atom(w, word));
+    };
+    assert_eq!(asked(&mut bench, &prompt), Verdict::Deny(Reason::System));
+    for (text, verdict) in [
+        ("in 123456789 ms: ~p~n", Verdict::Accept),
+        ("~-60000s", Verdict::Accept),
+        ("~1000000000c", Verdict::Deny(Reason::System)),
+        ("~40000c~40000c", Verdict::Deny(Reason::System)),
+        ("~*c", Verdict::Deny(Reason::System)),
+    ] {
+        let string =
+            |w: &mut Writer| w.raw(&[&[107, 0, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat());
+        let list = |w: &mut Writer| {
+            w.list(text.len());
+            text.bytes().for_each(|byte| w.int(byte.into()));
+            w.nil();
+        };
+        assert_eq!(formats(&mut bench, &|w| w.binary(text.as_bytes())), verdict, "{text}");
+        assert_eq!(formats(&mut bench, &string), verdict, "{text}");
+        assert_eq!(formats(&mut bench, &list), verdict, "{text}");
+        assert_eq!(formats(&mut bench, &|w| write::atom(w, text)), verdict, "{text}");
+    }
+    let nested = |w: &mut Writer| {
+        w.list(1);
+        w.binary(b"~1000000000c");
+        w.nil();
+    };
+    assert_eq!(formats(&mut bench, &nested), Verdict::Deny(Reason::System));
     bench.policy.default.inward.system = Some(Rule { accept: true, line: 3 });
     assert_eq!(asks(&mut bench, &["put_chars", "latin1", "os", "cmd"]), Verdict::Accept);
 }

@@ -1,0 +1,103 @@
+//! Requests to a group leader (the I/O protocol: `{io_request, From, ReplyAs, Request}`). It calls whatever function it is asked to write or to
+//! read with, and makes text as long as it is asked for. A node that starts a process on another one, by `rpc` or otherwise, says who its group
+//! leader is, and what that process prints comes back as such requests: those pass.
+#![forbid(unsafe_code)]
+
+use crate::dist::etf::read::{Cursor, Head};
+use crate::dist::etf::scan::{Bounds, Nobody, Walk};
+use crate::limits::DIST_PRINTED_MAX;
+
+/// Whether what follows the atom `io_request` has a group leader do more than write what it is given, make text of terms, or read a line.
+pub(super) fn does_more(mut said: Cursor<'_>, bounds: &Bounds) -> bool {
+    for _ in 0..2 {
+        // Where this is no term, or more than one may be, the whole message is not either.
+        if skip(&mut said, bounds).is_none() {
+            return false;
+        }
+    }
+    let Ok(Head::Tuple(arity)) = said.head() else { return false };
+    match (said.atom(), arity) {
+        // Without the encoding it is as before OTP R13.
+        (Ok("put_chars"), 4) => !prints(said),
+        (Ok("put_chars"), 5) => said.atom().is_err() || !prints(said),
+        (Ok("get_until" | "requests"), _) => true,
+        // A prompt can be `{format, Format, Args}`.
+        (Ok("get_line" | "get_chars" | "get_password"), _) => (1..arity).any(|_| {
+            let mut front = said;
+            matches!(front.head(), Ok(Head::Tuple(_))) || skip(&mut said, bounds).is_none()
+        }),
+        _ => false,
+    }
+}
+
+fn skip(said: &mut Cursor<'_>, bounds: &Bounds) -> Option<()> {
+    Walk::default().term(said, bounds, &mut Nobody).ok()
+}
+
+/// Whether module, function and arguments follow that make text of terms, and not much more of it than there is of the terms.
+fn prints(mut said: Cursor<'_>) -> bool {
+    match (said.atom(), said.atom()) {
+        (Ok("io_lib"), Ok("write")) => true,
+        (Ok("io_lib"), Ok("format" | "fwrite")) => {
+            matches!(said.head(), Ok(Head::List(_)))
+                && printed(said).is_some_and(|all| all <= DIST_PRINTED_MAX)
+        }
+        _ => false,
+    }
+}
+
+/// Characters that a format (`"~10.3f~n"`) asks for by numbers. Nothing where an argument says how many, or it is none that is understood.
+fn printed(mut said: Cursor<'_>) -> Option<usize> {
+    match said.head().ok()? {
+        Head::Binary(bytes) | Head::String(bytes) => count(bytes.iter().map(|byte| u32::from(*byte))),
+        Head::Atom(text) => count(text.bytes().map(u32::from)),
+        Head::Nil => Some(0),
+        Head::List(length) => {
+            let mut characters = Vec::with_capacity(length.min(said.rest().len()));
+            for _ in 0..length {
+                let Head::Integer(character) = said.head().ok()? else { return None };
+                characters.push(u32::try_from(character).ok()?);
+            }
+            count(characters.into_iter())
+        }
+        _ => None,
+    }
+}
+
+fn count(characters: impl Iterator<Item = u32>) -> Option<usize> {
+    let (mut all, mut number, mut inside) = (0_usize, 0_usize, false);
+    for character in characters {
+        match char::from_u32(character)? {
+            '~' if !inside => inside = true,
+            _ if !inside => {}
+            '*' => return None,
+            digit @ '0'..='9' => {
+                let digit = usize::try_from(u32::from(digit).checked_sub(u32::from('0'))?).ok()?;
+                number = number.saturating_mul(10).saturating_add(digit);
+            }
+            '-' | '.' => all = all.saturating_add(std::mem::take(&mut number)),
+            // The control itself, a modifier before it, or what is filled up with.
+            _ => {
+                all = all.saturating_add(std::mem::take(&mut number));
+                inside = false;
+            }
+        }
+    }
+    Some(all.saturating_add(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn what_numbers_of_a_format_ask_for_is_counted() {
+        let of = |format: &str| count(format.chars().map(u32::from));
+        assert_eq!(of("no 123456789 numbers ~p ~ts~n ~~5"), Some(0));
+        assert_eq!(of("~10c~-20s~3.4f"), Some(37));
+        assert_eq!(of("~10..0B and ~99999999999999999999999c"), Some(usize::MAX));
+        assert_eq!(of("~5.6.*c"), None, "it could be either");
+        assert_eq!(of("~*s"), None);
+        assert_eq!(of("~1000"), Some(1000), "no format, and no less for it");
+    }
+}
