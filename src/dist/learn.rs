@@ -58,6 +58,8 @@ type Words = ([u32; 5], u8);
 enum Key {
     /// A process of that party may be addressed.
     Pid(Party, Process),
+    /// A process of that party leads those that it has had started, or led, on the other node: it may be asked to read and to write, and nothing else.
+    Leader(Party, Process),
     /// A reference of that party may be addressed.
     Ref(Party, Words),
     /// That party monitors something under this reference.
@@ -237,7 +239,7 @@ impl Learned {
         }
         let idle = |key: &Key| match key {
             Key::Pid(party, process) => !held.contains(&(*party, *process)),
-            Key::Ref(..) => true,
+            Key::Ref(..) | Key::Leader(..) => true,
             _ => false,
         };
         let mut used: Vec<u64> =
@@ -270,6 +272,12 @@ impl Learned {
         key(party, identifier).is_some_and(|key| self.entries.contains_key(&key))
     }
 
+    /// Whether the other party was told that this process of that one is a group leader, whatever else it was told of it.
+    #[must_use]
+    pub fn leads(&self, party: Party, pid: &Pid<'_>) -> bool {
+        self.entries.contains_key(&Key::Leader(party, process(pid)))
+    }
+
     /// Whether there is room for what a message with these lessons makes.
     pub(super) fn has_room(&self, sender: Party, lessons: &[Lesson<'_>]) -> bool {
         let new = lessons.iter().filter(|lesson| !self.knows(sender, &lesson.identifier)).count();
@@ -299,10 +307,13 @@ impl Learned {
         };
         match control {
             Control::Monitor { to: Target::Pid(to), reference, .. } => {
-                told(Identifier::Pid(*to)).and_then(|()| fresh(reference))
+                let told = if self.leads(receiver, to) { Ok(()) } else { told(Identifier::Pid(*to)) };
+                told.and_then(|()| fresh(reference))
             }
             Control::Monitor { to: Target::Name(_), reference, .. } => fresh(reference),
             Control::SpawnRequest { request, .. } => fresh(request),
+            // What is sent to a group leader the payload says.
+            Control::Send { to, .. } if self.leads(receiver, to) => Ok(()),
             Control::Send { to, .. }
             | Control::Link { to, .. }
             | Control::Exit2 { to, .. }
@@ -350,11 +361,15 @@ impl Learned {
                     remember(Key::Monitor(sender, words(request)), Some(from), *options);
                 }
             }
-            Control::Send { to, .. } => self.touch(Key::Pid(receiver, process(to)), now),
+            Control::Send { to, .. } => {
+                self.touch(Key::Pid(receiver, process(to)), now);
+                self.touch(Key::Leader(receiver, process(to)), now);
+            }
             Control::AliasSend { alias, .. } => self.answered(Key::Ref(receiver, words(alias)), now),
             Control::Exit { from, to } => {
                 self.forget(link(direction, from, to));
                 self.forget(Key::Pid(sender, process(from)));
+                self.forget(Key::Leader(sender, process(from)));
             }
             Control::Unlink { id, from, to } => {
                 self.forget(link(direction, from, to));
@@ -377,6 +392,7 @@ impl Learned {
                 self.forget(Key::Ref(receiver, words(reference)));
                 if let Target::Pid(from) = from {
                     self.forget(Key::Pid(sender, process(from)));
+                    self.forget(Key::Leader(sender, process(from)));
                 }
             }
             Control::SpawnReply { request, to, link: linked, result, .. } => {
@@ -393,6 +409,10 @@ impl Learned {
                 }
             }
             Control::RegSend { .. } | Control::GroupLeader { .. } | Control::Exit2 { .. } => {}
+        }
+        // Behind the rest, for which there is room in any case.
+        if let Some(leader) = own_leader(control) {
+            self.learn(Key::Leader(sender, process(leader)), now, false, None, SpawnOptions::default());
         }
     }
 
@@ -484,6 +504,18 @@ impl Learned {
                 self.watching.remove(&(*party, owner));
             }
         }
+    }
+}
+
+/// The group leader in a message, if it is a process of the sender's and not the one that sends.
+#[must_use]
+pub fn own_leader<'c, 'a>(control: &'c Control<'a>) -> Option<&'c Pid<'a>> {
+    match control {
+        Control::SpawnRequest { from, leader, .. } => {
+            Some(leader).filter(|_| leader.node == from.node && leader != from)
+        }
+        Control::GroupLeader { leader, to } => Some(leader).filter(|_| leader.node != to.node),
+        _ => None,
     }
 }
 

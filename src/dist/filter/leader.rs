@@ -3,9 +3,16 @@
 //! leader is, and what that process prints comes back as such requests: those pass.
 #![forbid(unsafe_code)]
 
+use crate::dist::control::Message;
 use crate::dist::etf::read::{Cursor, Head};
 use crate::dist::etf::scan::{Bounds, Nobody, Walk};
 use crate::limits::DIST_PRINTED_MAX;
+
+/// Whether a message is such a request.
+pub(super) fn is_asked(message: &Message<'_>) -> bool {
+    let mut said = Cursor::new(message.payload.unwrap_or_default());
+    said.head() == Ok(Head::Tuple(4)) && said.atom() == Ok("io_request")
+}
 
 /// Whether what follows the atom `io_request` has a group leader do more than write what it is given, make text of terms, or read a line.
 pub(super) fn does_more(mut said: Cursor<'_>, bounds: &Bounds) -> bool {

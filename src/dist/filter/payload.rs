@@ -12,7 +12,7 @@ use crate::dist::control::{Control, Message, Target, gen_call};
 use crate::dist::etf::Identifier;
 use crate::dist::etf::read::{Cursor, Head};
 use crate::dist::etf::scan::{Bounds, Nobody, Stop, Visitor, Walk};
-use crate::dist::learn::{Learned, Lesson, Nodes};
+use crate::dist::learn::{Learned, Lesson, Nodes, own_leader};
 use crate::dist::reason::Reason;
 
 /// What delivering the message would teach: identifiers of the sender, and atoms.
@@ -43,6 +43,7 @@ pub(super) fn look<'m>(
     // The leader of a new process, or a new leader, can be anybody; every other element of a tuple was judged by what it is.
     let anybody = matches!(message.control, Control::GroupLeader { .. } | Control::SpawnRequest { .. });
     let mut walk = Walk::default();
+    let mut in_tuple = 0;
     for (part, strict) in [(Some(message.tuple), anybody), (message.reason, true), (message.payload, true)] {
         let Some(bytes) = part else { continue };
         seen.strict = strict;
@@ -53,6 +54,15 @@ pub(super) fn look<'m>(
         })?;
         if !cursor.rest().is_empty() {
             return Err(Reason::Malformed);
+        }
+        if message.tuple.as_ptr() == bytes.as_ptr() {
+            in_tuple = seen.lessons.len();
+        }
+    }
+    if let Control::Send { to, .. } = &message.control {
+        let receiver = direction.receiver();
+        if !state.learned.knows(receiver, &Identifier::Pid(*to)) && !leader::is_asked(message) {
+            return Err(Reason::NotLearned);
         }
     }
     if let Control::SpawnRequest { mfa, options, .. } = message.control {
@@ -69,11 +79,19 @@ pub(super) fn look<'m>(
     if matches!(message.control, Control::UnlinkAck { .. }) {
         seen.lessons.clear();
     }
-    if state.learned.has_room(seen.sender, &seen.lessons) {
-        Ok((seen.lessons, seen.atoms))
-    } else {
-        Err(Reason::TableFull)
+    if !state.learned.has_room(seen.sender, &seen.lessons) {
+        return Err(Reason::TableFull);
     }
+    // Who a group leader is, is told so that it can be asked to write. OTP has the master of an application in its place, which stops it
+    // for who says so: as a process that may be spoken to it must be told of by something else than its place in the tuple.
+    if let Some(leader) = own_leader(&message.control) {
+        let mut at = 0;
+        seen.lessons.retain(|lesson| {
+            at += 1;
+            at > in_tuple || lesson.identifier != Identifier::Pid(*leader)
+        });
+    }
+    Ok((seen.lessons, seen.atoms))
 }
 
 /// How many arguments a spawn request has; `None` if they are no proper list.
@@ -189,7 +207,9 @@ impl<'m> Visitor<'m> for Seen<'_, 'm> {
             Ok(())
         } else if !current {
             Err(Reason::WrongCreation)
-        } else if self.learned.knows(party, &identifier) {
+        } else if self.learned.knows(party, &identifier)
+            || matches!(&identifier, Identifier::Pid(pid) if self.learned.leads(party, pid))
+        {
             Ok(())
         } else {
             Err(Reason::NotLearned)

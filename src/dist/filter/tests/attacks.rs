@@ -571,3 +571,51 @@ fn a_group_leader_is_not_asked_to_call_functions() {
     bench.policy.default.inward.system = Some(Rule { accept: true, line: 3 });
     assert_eq!(asks(&mut bench, &["put_chars", "latin1", "os", "cmd"]), Verdict::Accept);
 }
+
+/// A group leader that a spawn request told of is often the master of an application: `{stop, Tag, From}` ends that, and so a node whose application it is.
+#[test]
+fn a_group_leader_is_asked_to_read_and_write_and_nothing_else() {
+    let mut bench = Bench::open();
+    let (asks, leader) = (protected(87), protected(46));
+    let spawn = |from: &Pid<'_>, leader: &Pid<'_>, of: &Ref<'_>| {
+        term(|w| {
+            w.raw(b"p\x83\x68\x06\x61\x1d");
+            write::reference(w, of);
+            write::pid(w, from);
+            write::pid(w, leader);
+            w.raw(b"\x68\x03\x77\x01m\x77\x01f\x61\0\x6a\x83\x6a");
+        })
+    };
+    let of = reference(PROTECTED, 8, 1);
+    assert_eq!(bench.pass(Direction::Out, &spawn(&asks, &leader, &of)), Verdict::Accept);
+    let stop = |to: &Pid<'_>| send(&peer(1), to, b"\x68\x03\x77\x04stop\x6a\x6a");
+    let writes = |to: &Pid<'_>| {
+        let request = term(|w| {
+            w.raw(b"\x68\x04\x77\x0aio_request");
+            write::pid(w, &peer(1));
+            write::reference(w, &reference(PEER, 7, 9));
+            w.raw(b"\x68\x03\x77\x09put_chars\x77\x07unicode\x6a");
+        });
+        send(&peer(1), to, &request)
+    };
+    let link = |to: &Pid<'_>| {
+        term(|w| {
+            w.raw(b"p\x83\x68\x03\x61\x01");
+            write::pid(w, &peer(1));
+            write::pid(w, to);
+        })
+    };
+    let nobody = protected(47);
+    let mut says = |frame: &[u8]| bench.pass_frame(Direction::In, frame);
+    assert_eq!(says(&stop(&leader)), Verdict::Deny(Reason::NotLearned));
+    assert_eq!(says(&writes(&nobody)), Verdict::Deny(Reason::NotLearned));
+    assert_eq!(says(&writes(&leader)), Verdict::Accept);
+    assert_eq!(says(&monitor(&peer(1), &Target::Pid(leader), &reference(PEER, 7, 9))), Verdict::Accept);
+    assert_eq!(bench.pass(Direction::In, &link(&leader)), Verdict::Deny(Reason::NotLearned));
+    // What the peer's process starts in turn has the same leader, and who asked was told of itself.
+    assert_eq!(bench.pass(Direction::In, &spawn(&peer(1), &leader, &reference(PEER, 7, 3))), Verdict::Accept);
+    assert_eq!(bench.pass_frame(Direction::In, &stop(&asks)), Verdict::Accept);
+    // A leader that is told of in another way is a process as any other.
+    assert_eq!(bench.pass_frame(Direction::Out, &send(&leader, &peer(1), &[106])), Verdict::Accept);
+    assert_eq!(bench.pass_frame(Direction::In, &stop(&leader)), Verdict::Accept);
+}
