@@ -9,6 +9,15 @@ GROUP=portcullis
 DEMO_USER=portcullis-demo
 DEST=/usr/local/libexec/portcullis
 
+usage() {
+    cat <<'END'
+usage: sh scripts/quickstart.sh [--undo]
+
+  without an option   installs the packages that are missing, builds, installs both roles, and demonstrates them
+  --undo              takes away what it installed; packages stay
+END
+}
+
 phase() {
     doing=${1%% as user *}
     printf '\n=== %s\n' "$*"
@@ -93,9 +102,14 @@ undo() {
 }
 
 main() {
-    case ${1:-} in
-    '' | --undo) ;;
-    *) die "usage: sh scripts/quickstart.sh [--undo]" ;;
+    case "$#:${1:-}" in
+    0:* | 1:--undo) ;;
+    1:--help | 1:-h)
+        usage
+        return 0
+        ;;
+    1:*) die "unknown option $1. It takes none, or one of: --undo, --help" ;;
+    *) die "at most one option: --undo or --help" ;;
     esac
     become_root "$@"
     user=$(demo_user)
