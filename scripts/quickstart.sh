@@ -68,6 +68,8 @@ demonstrate() {
 # beside its source.
 next_steps() {
     phase "done in $(($(date +%s) - started)) seconds"
+    sudo=
+    if [ -n "$(sudo_user)" ]; then sudo='sudo '; fi
     if [ "$user" = "$DEMO_USER" ]; then
         say "Let a user start it:     usermod -aG $GROUP USER   # then log in again; groups are read at login"
         as="from a new login of that user"
@@ -81,24 +83,39 @@ next_steps() {
         here='$HOME/portcullis'
         say "A copy of his own:       sh -c 'umask 022; cp -r $ROOT ~USER/portcullis && chown -R USER: ~USER/portcullis'   # as root"
     fi
-    say "Try it, $as:"
-    say "    cd $here && rebar3 shell        # apt-get install --no-install-recommends rebar3; then: portcullis:start_link([])."
-    say "    cd $here && iex -S mix          # apt-get install --no-install-recommends elixir; then: Portcullis.start_link([])"
+    say "Try it, $as, in one of these shells:"
+    say "    cd $here"
+    say "    mkdir -p _build/erlang/ebin && erlc -pa _build/erlang/ebin -o _build/erlang/ebin erlang/src/*.erl"
+    say "    erl -pa _build/erlang/ebin     # then: {ok, _} = portcullis:start_link([])."
+    say "    rebar3 shell                   # the same; first: $sudo""apt-get install -y --no-install-recommends rebar3"
+    say "    iex -S mix                     # then: {:ok, _} = Portcullis.start_link([]); first: $sudo""apt-get install -y --no-install-recommends elixir"
     say "What it may do:          $DEST/portcullis-proc policy check"
-    say "Check the installation:  sudo $DEST/portcullis-proc doctor"
+    say "Check the installation:  $sudo$DEST/portcullis-proc doctor"
     say "Undo:                    sh $ROOT/scripts/quickstart.sh --undo"
 }
 
 undo() {
     sh "$ROOT/scripts/install.sh" --uninstall --dest "$DEST"
     if getent passwd "$DEMO_USER" >/dev/null; then userdel "$DEMO_USER"; fi
-    getent group "$GROUP" >/dev/null || return 0
-    if id -nG "$user" 2>/dev/null | grep -qw "$GROUP"; then gpasswd -d "$user" "$GROUP" >/dev/null; fi
-    if [ -z "$(getent group "$GROUP" | cut -d: -f4)" ] && groupdel "$GROUP" 2>/dev/null; then
+    if getent group "$GROUP" >/dev/null; then undo_group; fi
+    note "bans and tables of the firewall are the kernel's and stay until it is started anew, or: nft delete table inet portcullis (package nftables)"
+}
+
+undo_group() {
+    if id -nG "$user" 2>/dev/null | tr ' ' '\n' | grep -qx "$GROUP"; then gpasswd -d "$user" "$GROUP" >/dev/null; fi
+    listed=$(getent group "$GROUP" | cut -d: -f4)
+    gid=$(getent group "$GROUP" | cut -d: -f3)
+    own=$(getent passwd | awk -F: -v g="$gid" '$4 == g {print $1}' | paste -s -d ' ')
+    if [ -z "$listed$own" ]; then
+        groupdel "$GROUP"
         say "removed the group $GROUP"
-    else
-        note "the group $GROUP has members and stays ($(getent group "$GROUP" | cut -d: -f4)): gpasswd -d USER $GROUP; groupdel $GROUP"
+        return 0
     fi
+    note "the group $GROUP stays, as it is not only ours:"
+    for member in $(say "$listed" | tr , ' '); do note "    gpasswd -d $member $GROUP"; done
+    # A user of the node has it as his own group, and members of it in no file.
+    for member in $own; do note "    userdel $member                 # it is his own group"; done
+    note "    groupdel $GROUP                 # then, if it is still there"
 }
 
 main() {
