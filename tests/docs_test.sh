@@ -38,7 +38,8 @@ machine() {
         mount -t tmpfs -o mode=1777 tmpfs tmp
         printf "127.0.0.1 localhost %s\n" "$(hostname)" >etc/hosts
         ip link set lo up
-        exec chroot . "$@"' sh "$work/$name" "$lower" "$@"
+        # Process 1 is a shell: it reaps what blocks leave behind, as that of any machine does.
+        exec chroot . sh -c "\"\$@\"; exit \$?" sh "$@"' sh "$work/$name" "$lower" "$@"
 }
 
 # The reader: an ordinary user with a checkout of his own, whose client is compiled.
