@@ -98,7 +98,7 @@ undo() {
     sh "$ROOT/scripts/install.sh" --uninstall --dest "$DEST"
     if getent passwd "$DEMO_USER" >/dev/null; then userdel "$DEMO_USER"; fi
     if getent group "$GROUP" >/dev/null; then undo_group; fi
-    note "bans and tables of the firewall are the kernel's and stay until it is started anew, or: nft delete table inet portcullis (package nftables)"
+    note "bans and tables of the firewall are the kernel's and stay until the host is started anew, or until, as root: nft delete table inet portcullis (package nftables)"
 }
 
 undo_group() {
@@ -111,7 +111,7 @@ undo_group() {
         say "removed the group $GROUP"
         return 0
     fi
-    note "the group $GROUP stays, as it is not only ours:"
+    note "the group $GROUP stays, as it is not only ours. As root:"
     for member in $(say "$listed" | tr , ' '); do note "    gpasswd -d $member $GROUP"; done
     # A user of the node has it as his own group, and members of it in no file.
     for member in $own; do note "    userdel $member                 # it is his own group"; done
