@@ -68,6 +68,18 @@ fn what_is_denied_is_denied_at_once_and_in_the_words_of_otp() {
     println!("{said}");
 }
 
+/// The protected node may ask for a process of a peer, and no rule lets the answer in: whoever asked would wait for ever.
+#[test]
+fn who_asks_for_a_process_and_may_not_hear_the_answer_hears_that() {
+    let node = Node::protected(free_port());
+    let port = gateway(node.port, "", &RULES.replace("spawn_reply = \"accept\"", ""));
+    let code = format!(
+        "pong = net_adm:ping('{B}'),
+         {{Took, Said}} = Call(echo, {{spawn_at, '{Z}'}}), true = Took < 5000, alive = Call(echo, alive), Said"
+    );
+    assert_eq!(otp(port, Z, "outer", &code), "{error,{erpc,eperm}}");
+}
+
 /// Whoever waits for an answer that may not pass leaves nothing behind in the node that gave it.
 #[test]
 fn monitors_of_denied_calls_are_taken_back() {

@@ -67,6 +67,9 @@ Serve(echo, fun(F) -> receive {'$gen_call', From, whoami} -> gen:reply(From, sel
     {'$gen_call', From, {length, X}} -> gen:reply(From, byte_size(X)), F(F);
     {'$gen_call', From, {make, N}} -> gen:reply(From, binary:copy(<<7>>, N)), F(F);
     {'$gen_call', From, watchers} -> gen:reply(From, length(element(2, process_info(self(), monitored_by)))), F(F);
+    {'$gen_call', From, {spawn_at, N}} -> T0 = erlang:monotonic_time(millisecond),
+        R = try erpc:call(N, erlang, node, [], 8000) catch C:E -> {C, E} end,
+        gen:reply(From, {erlang:monotonic_time(millisecond) - T0, R}), F(F);
     {'$gen_call', From, nodes} -> gen:reply(From, nodes(connected)), F(F);
     {'$gen_call', From, {handled, _}} -> gen:reply(From, ets:tab2list(handled)), F(F);
     {'$gen_call', From, X} -> gen:reply(From, X), F(F); _ -> F(F) end end),

@@ -73,6 +73,10 @@ impl Court<'_, '_> {
             Control::Exit { from, to } => {
                 self.submit(direction, answer::exit(&from, &to, answer::DENIED), judged);
             }
+            // Who waits for a process waits for ever: `spawn/4` has no time. No rule about replies keeps from it that there is none for it.
+            Control::SpawnReply { request, to, .. } if self.gate.fail_spawn(direction, &request, &to) => {
+                judged.said.push((receiver, answer::spawn_failed(&request, &to, "eperm")));
+            }
             Control::AliasSend { from, alias } => {
                 let Some(watcher) = self.gate.watcher(receiver, &alias) else { return };
                 let down = answer::monitor_exit(&Target::Pid(from), &watcher, &alias, answer::DENIED);

@@ -199,6 +199,22 @@ impl Gate {
         handler.map_or(Outcome::Through, Outcome::Handled)
     }
 
+    /// The answer to a spawn request may not pass. Whether its receiver waits for it; then it is to hear that the request has failed.
+    pub fn fail_spawn(&mut self, direction: Direction, request: &Ref<'_>, to: &Pid<'_>) -> bool {
+        let failed =
+            Control::SpawnReply { request: *request, to: *to, link: false, monitor: false, result: None };
+        let of_receiver = self.nodes.of(direction.receiver());
+        let named = [(to.node, to.creation), (request.node, request.creation)];
+        let waits = named
+            .iter()
+            .all(|(node, creation)| *node == of_receiver.name && *creation == of_receiver.creation)
+            && self.learned.check(direction, &failed).is_ok();
+        if waits {
+            self.learned.note(direction, &failed, &[], self.now());
+        }
+        waits
+    }
+
     /// Who of that party monitors something under this reference.
     pub fn watcher<'n>(&self, party: Party, reference: &Ref<'n>) -> Option<Pid<'n>> {
         self.learned.watcher(party, reference)
