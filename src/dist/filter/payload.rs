@@ -74,13 +74,11 @@ pub(super) fn look<'m>(
             return Err(Reason::Arity);
         }
     }
-    // A node says that it has seen an unlink in the name of whatever process the other one named, linked or not, alive or not: nobody was
-    // told of that process. One who guesses all of them could otherwise speak with each.
-    if matches!(message.control, Control::UnlinkAck { .. }) {
-        seen.lessons.clear();
-    }
     if !state.learned.has_room(seen.sender, &seen.lessons) {
         return Err(Reason::TableFull);
+    }
+    if tells_of_nobody(direction, &message.control) {
+        let _ = seen.lessons.drain(..in_tuple);
     }
     // Who a group leader is, is told so that it can be asked to write. OTP has the master of an application in its place, which stops it
     // for who says so: as a process that may be spoken to it must be told of by something else than its place in the tuple.
@@ -92,6 +90,20 @@ pub(super) fn look<'m>(
         });
     }
     Ok((seen.lessons, seen.atoms))
+}
+
+/// Whether nobody who gets a message learns of a process by its control tuple. That an unlink was seen a node says in the name of whatever process
+/// the other one has named, linked or not, alive or not: one who guesses all of them could speak with each. And who sends a message no process
+/// is told: of `net_kernel`, which answers pings and starts processes for whoever calls it, a peer would have the pid. What comes in is
+/// another matter, as a handler is told who sent it.
+fn tells_of_nobody(direction: Direction, control: &Control<'_>) -> bool {
+    match control {
+        Control::UnlinkAck { .. } => true,
+        Control::Send { .. } | Control::RegSend { .. } | Control::AliasSend { .. } => {
+            direction == Direction::Out
+        }
+        _ => false,
+    }
 }
 
 /// How many arguments a spawn request has; `None` if they are no proper list.

@@ -465,7 +465,8 @@ fn an_unlink_that_was_seen_tells_of_no_process() {
     assert_eq!(bench.pass_frame(Direction::Out, &seen), Verdict::Accept);
     assert_eq!(bench.pass_frame(Direction::In, &to_it), Verdict::Deny(Reason::NotLearned));
     // Who was told of the process before is still told.
-    assert_eq!(bench.pass_frame(Direction::Out, &send(&protected(53), &peer(1), &[106])), Verdict::Accept);
+    let told = term(|w| write::pid(w, &protected(53)));
+    assert_eq!(bench.pass_frame(Direction::Out, &send(&protected(1), &peer(1), &told)), Verdict::Accept);
     assert_eq!(bench.pass(Direction::In, &unlink), Verdict::Accept);
     assert_eq!(bench.pass_frame(Direction::Out, &seen), Verdict::Accept);
     assert_eq!(bench.pass_frame(Direction::In, &to_it), Verdict::Accept);
@@ -616,6 +617,33 @@ fn a_group_leader_is_asked_to_read_and_write_and_nothing_else() {
     assert_eq!(bench.pass(Direction::In, &spawn(&peer(1), &leader, &reference(PEER, 7, 3))), Verdict::Accept);
     assert_eq!(bench.pass_frame(Direction::In, &stop(&asks)), Verdict::Accept);
     // A leader that is told of in another way is a process as any other.
-    assert_eq!(bench.pass_frame(Direction::Out, &send(&leader, &peer(1), &[106])), Verdict::Accept);
+    let told = term(|w| write::pid(w, &leader));
+    assert_eq!(bench.pass_frame(Direction::Out, &send(&asks, &peer(1), &told)), Verdict::Accept);
     assert_eq!(bench.pass_frame(Direction::In, &stop(&leader)), Verdict::Accept);
+}
+
+/// `net_kernel` answers a ping itself, and a call to it starts processes: with `ping` and `send` accepted, as most files have them, a peer had it
+/// call `os:cmd/1`. The sender stands in the control message alone, which no process ever sees.
+#[test]
+fn who_sends_an_answer_is_not_told_by_it() {
+    let mut bench = Bench::open();
+    let kernel = protected(61);
+    let to_it = send(&peer(1), &kernel, &[106]);
+    let alias = reference(PEER, 7, 1);
+    let asks = term(|w| {
+        w.raw(b"\x6c\0\0\0\x01\x77\x05alias");
+        write::reference(w, &alias);
+    });
+    assert_eq!(bench.pass_frame(Direction::In, &reg_send(&peer(1), "x", &asks)), Verdict::Accept);
+    for answer in
+        [send(&kernel, &peer(1), &[106]), alias_send(&kernel, &alias, &[106]), reg_send(&kernel, "y", &[106])]
+    {
+        assert_eq!(bench.pass_frame(Direction::Out, &answer), Verdict::Accept);
+        assert_eq!(bench.pass_frame(Direction::In, &to_it), Verdict::Deny(Reason::NotLearned));
+    }
+    // What came in may be answered by whoever was told who sent it.
+    assert_eq!(bench.pass_frame(Direction::Out, &send(&kernel, &peer(1), &[106])), Verdict::Accept);
+    let told = term(|w| write::pid(w, &kernel));
+    assert_eq!(bench.pass_frame(Direction::Out, &send(&kernel, &peer(1), &told)), Verdict::Accept);
+    assert_eq!(bench.pass_frame(Direction::In, &to_it), Verdict::Accept);
 }

@@ -89,7 +89,11 @@ fn bench(puts: &[(u8, Direction, Put)]) -> Bench {
             Direction::In => (peer(1), reference(PEER, 7, 1)),
             Direction::Out => (protected(1), reference(PROTECTED, 8, 1)),
         };
-        let told = term(|w| write::reference(w, &r));
+        let told = term(|w| {
+            w.tuple(2);
+            write::reference(w, &r);
+            write::pid(w, &from);
+        });
         assert_eq!(open.pass_frame(party, &reg_send(&from, "x", &told)), Verdict::Accept);
         std::mem::swap(&mut open.learned, &mut bench.learned);
     }
