@@ -74,7 +74,12 @@ END
     machine reader / sh -c '
         set -eu
         cd /home/reader/portcullis
+        # What an installation of the machine itself has left, which the pages make anew.
         rm -rf /usr/local/libexec/portcullis /usr/libexec/portcullis /etc/portcullis
+        for user in reader portcullis portcullis-demo; do
+            if getent passwd "$user" >/dev/null; then userdel "$user"; fi
+        done
+        sed -i "/^portcullis:/d" /etc/group /etc/gshadow
         useradd --user-group --no-create-home --home-dir /home/reader --shell /bin/sh reader
         chown -R reader: /home/reader
         # For who takes it as a dependency.
