@@ -103,6 +103,8 @@ pub enum Step {
 pub enum Why {
     /// The schema has no such key.
     UnknownKey,
+    /// The same, and the key that was probably meant.
+    MisspeltKey(&'static str),
     /// A key that the schema asks for is not there.
     Missing,
     /// The key, or the list element, stands twice.
@@ -121,6 +123,8 @@ pub enum Why {
     TooMany(u64),
     /// No column has this name.
     UnknownColumn(Vec<u8>),
+    /// The same, and the column that was probably meant.
+    MisspeltColumn(Vec<u8>, &'static str),
     /// A condition on a column that holds lists or maps.
     NotComparable(&'static str),
     /// A word that is none of those that can stand here: as the peer wrote it, cut.

@@ -154,6 +154,7 @@ fn every_error_has_its_row() {
 fn word_of(why: &Why) -> &'static str {
     match why {
         Why::UnknownKey => "unknown_key",
+        Why::MisspeltKey(_) => "{unknown_key, Meant}",
         Why::Missing => "missing",
         Why::Duplicate => "duplicate",
         Why::Empty => "empty",
@@ -162,6 +163,7 @@ fn word_of(why: &Why) -> &'static str {
         Why::Range(..) => "{range, Min, Max}",
         Why::TooMany(_) => "{too_many, Max}",
         Why::UnknownColumn(_) => "{unknown_column, Name}",
+        Why::MisspeltColumn(..) => "{unknown_column, Name, Meant}",
         Why::NotComparable(_) => "{not_comparable, Column}",
         Why::UnknownName(_) => "{unknown_name, Name}",
         Why::Misspelt(..) => "{unknown_name, Name, Meant}",
@@ -180,6 +182,7 @@ fn every_way_to_be_a_bad_request_is_told() {
     let told = words(page.split_once("`Why` of `bad_request`:").unwrap().1);
     let all = [
         Why::UnknownKey,
+        Why::MisspeltKey(""),
         Why::Missing,
         Why::Duplicate,
         Why::Empty,
@@ -189,6 +192,7 @@ fn every_way_to_be_a_bad_request_is_told() {
         Why::Range(0, 1),
         Why::TooMany(1),
         Why::UnknownColumn(Vec::new()),
+        Why::MisspeltColumn(Vec::new(), ""),
         Why::NotComparable(""),
         Why::UnknownName(Vec::new()),
         Why::Misspelt(Vec::new(), ""),

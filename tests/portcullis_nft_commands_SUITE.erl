@@ -126,8 +126,10 @@ wrong_commands(_) ->
     [?assertEqual({Commands, {error, {bad_request, Path, Why}}}, {Commands, change(Commands)})
      || {Commands, Path, Why} <-
             [{x, [commands], {expected, list}}, {[#{}], [commands, 1], empty},
-             {[add(table(inet, fw)), #{ad => #{table => #{}}}], [commands, 2, <<"ad">>], unknown_key},
-             {[add(#{table => #{family => inet, nmae => <<"fw">>}})], [commands, 1, add, table, <<"nmae">>], unknown_key},
+             {[add(table(inet, fw)), #{ad => #{table => #{}}}], [commands, 2, <<"ad">>], {unknown_key, <<"add">>}},
+             {[add(#{table => #{family => inet, nmae => <<"fw">>}})], [commands, 1, add, table, <<"nmae">>], {unknown_key, <<"name">>}},
+             {[add(#{rul => #{}})], [commands, 1, add, <<"rul">>], {unknown_key, <<"rule">>}},
+             {[add(#{rule => #{family => inet, table => fw, chian => a}})], [commands, 1, add, rule, <<"chian">>], {unknown_key, <<"chain">>}},
              {[add(#{table => #{name => <<"fw">>}})], [commands, 1, add, table, family], missing},
              {[add(base_chain(inet, fw, a, #{type => filter, hook => input, prio => 0, policy => dorp}))],
               [commands, 1, add, chain, policy], {unknown_name, <<"dorp">>, <<"drop">>}},

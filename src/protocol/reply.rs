@@ -161,6 +161,10 @@ fn word_or_text(w: &mut Writer, what: &str) {
 fn write_why(w: &mut Writer, why: &Why) {
     match why {
         Why::UnknownKey => w.atom(atoms::UNKNOWN_KEY),
+        Why::MisspeltKey(meant) => {
+            tagged(w, atoms::UNKNOWN_KEY, 2);
+            w.text(meant);
+        }
         Why::Missing => w.atom(atoms::MISSING),
         Why::Duplicate => w.atom(atoms::DUPLICATE),
         Why::Empty => w.atom(atoms::EMPTY),
@@ -185,6 +189,11 @@ fn write_why(w: &mut Writer, why: &Why) {
         Why::UnknownColumn(name) => {
             tagged(w, atoms::UNKNOWN_COLUMN, 2);
             w.binary(name);
+        }
+        Why::MisspeltColumn(name, meant) => {
+            tagged(w, atoms::UNKNOWN_COLUMN, 3);
+            w.binary(name);
+            w.text(meant);
         }
         Why::NotComparable(column) => {
             tagged(w, atoms::NOT_COMPARABLE, 2);

@@ -7,6 +7,7 @@ use super::column::{Column, Described};
 use super::condition::{self, Condition};
 use crate::error::{RequestError, Why};
 use crate::limits::{CELL_DEFAULT, CELL_MAX, INTERVAL_DEFAULT_MS, INTERVAL_MAX_MS, INTERVAL_MIN_MS};
+use crate::meant::meant;
 use crate::wire::schema::{At, atom, integer, list, map};
 use crate::wire::term::Term;
 
@@ -102,7 +103,14 @@ pub fn decode_conditions<C: Described>(
 
 fn named<C: Described>(name: &str, at: &At<'_>, all: &'static [C]) -> Result<&'static C, RequestError> {
     let found = all.iter().find(|c| c.name().name() == name);
-    found.ok_or_else(|| at.error(Why::UnknownColumn(name.as_bytes().to_vec())))
+    found.ok_or_else(|| {
+        let known: Vec<&'static str> = all.iter().map(|c| c.name().name()).collect();
+        let asked = name.as_bytes().to_vec();
+        at.error(match meant(name, &known) {
+            Some(near) => Why::MisspeltColumn(asked, near),
+            None => Why::UnknownColumn(asked),
+        })
+    })
 }
 
 impl Asked<'_> {

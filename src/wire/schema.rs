@@ -5,6 +5,7 @@
 use super::term::{Items, Pairs, Term, Word, first};
 use crate::error::{RequestError, Step, Why};
 use crate::limits::ECHO_MAX;
+use crate::meant::meant;
 
 /// Where in a request the reader stands. It lives on the stack; a path is only made when there is an error to tell.
 #[derive(Clone, Copy, Debug)]
@@ -43,13 +44,15 @@ impl At<'_> {
         RequestError::BadRequest(self.steps(0), why)
     }
 
-    /// An error about a key below this place that the schema does not have.
+    /// An error about a key below this place that the schema does not have, which has these.
+    #[cold]
     #[must_use]
-    pub fn unknown(&self, key: Word<'_>) -> RequestError {
+    pub fn unknown(&self, key: Word<'_>, known: &[&'static str]) -> RequestError {
         let Some(name) = key.bytes() else { return self.error(Why::Expected("atom")) };
         let mut steps = self.steps(1);
         steps.push(Step::Unknown(echo(name)));
-        RequestError::BadRequest(steps, Why::UnknownKey)
+        let near = std::str::from_utf8(name).ok().and_then(|name| meant(name, known));
+        RequestError::BadRequest(steps, near.map_or(Why::UnknownKey, Why::MisspeltKey))
     }
 }
 
@@ -102,7 +105,7 @@ fn named<'a, const N: usize>(
     while let Some((key, place)) = pairs.next_place() {
         let name = name_of(key);
         let found = keys.iter().zip(places.iter_mut()).find(|(k, _)| name == Some(k.as_bytes()));
-        let Some((name, slot)) = found else { return Err(at.unknown(key)) };
+        let Some((name, slot)) = found else { return Err(at.unknown(key, &keys)) };
         if !slot.is_empty() {
             return Err(At::Key(at, name).error(Why::Duplicate));
         }
@@ -144,4 +147,17 @@ pub fn atom<'a>(term: Term<'a>, at: &At<'_>) -> Result<&'a str, RequestError> {
 /// A binary.
 pub fn binary<'a>(term: Term<'a>, at: &At<'_>) -> Result<&'a [u8], RequestError> {
     if let Term::Binary(bytes) = term { Ok(bytes) } else { Err(at.error(Why::Expected("binary"))) }
+}
+
+/// The text that a list of characters is, of so many at most: a string of Erlang.
+#[must_use]
+pub fn text(items: Items<'_>, max: usize) -> Option<String> {
+    if items.len() == 0 || items.len() > max {
+        return None;
+    }
+    let character = |item| match item {
+        Term::Integer(n) => u32::try_from(n).ok().and_then(char::from_u32).filter(|c| !c.is_control()),
+        _ => None,
+    };
+    items.map(character).collect()
 }

@@ -25,8 +25,8 @@ fn operations_are_called_by_plain_messages() {
     );
     let start = "{start,<<\"role net is not served: the configuration names no program for it\">>}";
     let expected = format!(
-        "{{true,true,true,[{{bad_request,[<<\"column\">>],unknown_key}},esrch,{{unsupported,<<\"nonsense\">>}},{start},\
-         {{bad_request,[timeout],{{range,1,2147483647}}}},{{bad_request,[3,<<\"timeout2\">>],unknown_key}},\
+        "{{true,true,true,[{{bad_request,[<<\"column\">>],{{unknown_key,<<\"columns\">>}}}},esrch,{{unsupported,<<\"nonsense\">>}},{start},\
+         {{bad_request,[timeout],{{range,1,2147483647}}}},{{bad_request,[3,<<\"timeout2\">>],{{unknown_key,<<\"timeout\">>}}}},\
          {{bad_request,[args],{{expected,map}}}},{{bad_request,[],tag}},{{bad_request,[<<\"a\">>],unknown_key}},\
          {{bad_request,[],too_many_pairs}},{start},{{bad_request,[2],{{expected,<<\"a reference\">>}}}}]}}"
     );

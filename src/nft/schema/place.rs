@@ -114,7 +114,7 @@ impl<'p> Place<'p> {
     fn one_of(&self, name: Word<'_>, keys: &[&'static str]) -> Read<&'static str> {
         let text = name.bytes();
         let found = keys.iter().find(|k| text == Some(k.as_bytes()));
-        found.copied().ok_or_else(|| self.at.unknown(name))
+        found.copied().ok_or_else(|| self.at.unknown(name, keys))
     }
 
     /// A value that has to be there.

@@ -9,39 +9,55 @@ use crate::support::{Keys, etf, path, with_commands};
 #[test]
 fn unknown_keys_are_refused_at_every_level() {
     let why = &Why::UnknownKey;
-    check(&json!({"nftable": []}), "?nftable", why);
+    check(&json!({"nftable": []}), "?nftable", &Why::MisspeltKey("nftables"));
     command(json!({"append": {}}), "?append", why);
-    command(json!({"add": {"tables": {}}}), "add.?tables", why);
-    command(json!({"add": {"table": {"family": "ip", "name": "t", "nmae": "x"}}}), "add.table.?nmae", why);
+    command(json!({"add": {"tables": {}}}), "add.?tables", &Why::MisspeltKey("table"));
+    command(
+        json!({"add": {"table": {"family": "ip", "name": "t", "nmae": "x"}}}),
+        "add.table.?nmae",
+        &Why::MisspeltKey("name"),
+    );
     let chain = json!({"family": "ip", "table": "t", "name": "c", "type": "filter", "hook": "input",
                        "prio": 0, "polcy": "drop"});
-    command(json!({"add": {"chain": chain}}), "add.chain.?polcy", why);
+    command(json!({"add": {"chain": chain}}), "add.chain.?polcy", &Why::MisspeltKey("policy"));
     let rule = json!({"family": "ip", "table": "t", "chain": "c", "expr": [{"accept": null}], "position": 1});
     command(json!({"add": {"rule": rule}}), "add.rule.?position", why);
     let set = json!({"family": "ip", "table": "t", "name": "s", "type": "mark", "gc_interval": 1});
-    command(json!({"add": {"set": set}}), "add.set.?gc_interval", why);
+    command(json!({"add": {"set": set}}), "add.set.?gc_interval", &Why::MisspeltKey("gc-interval"));
     command(
         json!({"delete": {"chain": {"family": "ip", "table": "t", "name": "c", "type": "filter"}}}),
         "delete.chain.?type",
         why,
     );
-    command(json!({"flush": {"tables": null}}), "flush.?tables", why);
-    command(json!({"metainfo": {"verson": "1"}}), "metainfo.?verson", why);
-    statement(json!({"acept": null}), "?acept", why);
-    statement(json!({"match": {"op": "==", "left": 1, "right": 1, "rigth": 2}}), "match.?rigth", why);
-    statement(json!({"counter": {"packet": 1}}), "counter.?packet", why);
+    command(json!({"flush": {"tables": null}}), "flush.?tables", &Why::MisspeltKey("table"));
+    command(json!({"metainfo": {"verson": "1"}}), "metainfo.?verson", &Why::MisspeltKey("version"));
+    statement(json!({"acept": null}), "?acept", &Why::MisspeltKey("accept"));
+    statement(
+        json!({"match": {"op": "==", "left": 1, "right": 1, "rigth": 2}}),
+        "match.?rigth",
+        &Why::MisspeltKey("right"),
+    );
+    statement(json!({"counter": {"packet": 1}}), "counter.?packet", &Why::MisspeltKey("packets"));
     statement(json!({"masquerade": {"addr": "1.2.3.4"}}), "masquerade.?addr", why);
     statement(json!({"jump": {"target": "c", "chain": "d"}}), "jump.?chain", why);
     statement(json!({"limit": {"rate": 1, "unit": "packets"}}), "limit.?unit", why);
-    expression(json!({"payloads": {}}), "?payloads", why);
-    expression(json!({"payload": {"protocol": "tcp", "filed": "dport"}}), "payload.?filed", why);
+    expression(json!({"payloads": {}}), "?payloads", &Why::MisspeltKey("payload"));
+    expression(
+        json!({"payload": {"protocol": "tcp", "filed": "dport"}}),
+        "payload.?filed",
+        &Why::MisspeltKey("field"),
+    );
     expression(json!({"meta": {"key": "mark", "dir": "in"}}), "meta.?dir", why);
     expression(
         json!({"concat": [{"meta": {"key": "mark"}}, {"ct": {"key": "mark", "index": 1}}]}),
         "concat.2.ct.?index",
         why,
     );
-    expression(json!({"elem": {"val": 1, "timout": 1}}), "elem.?timout", why);
+    command(json!({"rul": {}}), "?rul", &Why::MisspeltKey("rule"));
+    command(json!({"add": {"rul": {}}}), "add.?rul", &Why::MisspeltKey("rule"));
+    let rule = json!({"family": "ip", "table": "t", "chian": "c", "expr": [{"accept": null}]});
+    command(json!({"add": {"rule": rule}}), "add.rule.?chian", &Why::MisspeltKey("chain"));
+    expression(json!({"elem": {"val": 1, "timout": 1}}), "elem.?timout", &Why::MisspeltKey("timeout"));
 }
 
 #[test]

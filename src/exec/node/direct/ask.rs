@@ -7,6 +7,7 @@ use crate::dist::etf::scan::{Bounds, Nobody, Walk};
 use crate::dist::etf::{Identifier, Ref};
 use crate::error::{RequestError, Step, Why};
 use crate::limits::{DIST_DEPTH_MAX, NODE_CALL_TIMEOUT_MS};
+use crate::meant::meant;
 use crate::op::{Op, OpRow, Role};
 use crate::protocol::ops;
 use crate::wire::atoms::Atom;
@@ -115,8 +116,9 @@ fn options(term: &mut Cursor<'_>) -> Result<Options, RequestError> {
                 found.role = Some(role.ok_or_else(one_of)?);
             }
             other => {
+                let why = meant(other, &["timeout", "role"]).map_or(Why::UnknownKey, Why::MisspeltKey);
                 let name = other.as_bytes().to_vec();
-                return Err(wrong(vec![Step::Index(3), Step::Unknown(name)], Why::UnknownKey));
+                return Err(wrong(vec![Step::Index(3), Step::Unknown(name)], why));
             }
         }
     }
