@@ -42,7 +42,7 @@ loopback(_) ->
      end || Address <- [{127, 0, 0, 1}, {0, 0, 0, 0, 0, 0, 0, 1}]],
     ?assertMatch({ok, #{address := {127, 0, 0, 1}}}, portcullis:ping(net_suite, "127.0.0.1")),
     ?assertMatch({ok, #{address := {0, 0, 0, 0, 0, 0, 0, 1}}}, ping(<<"::1">>, #{})),
-    [?assertEqual({error, {bad_request, [address], {expected, address}}}, ping(Wrong, #{})) || Wrong <- ["127.1", "127.0.0.0/8", <<"host">>]],
+    [?assertMatch({error, {bad_request, [address], {expected, _}}}, ping(Wrong, #{})) || Wrong <- ["127.1", "127.0.0.0/8", <<"host">>]],
     %% What is an IPv4 address inside is one.
     ?assertMatch({ok, #{address := {127, 0, 0, 1}}}, ping({0, 0, 0, 0, 0, 16#ffff, 16#7f00, 1}, #{})).
 
@@ -103,7 +103,7 @@ denied_address(_) ->
     ?assertNotEqual(nomatch, string:find(portcullis:format_error(Error), "\n    [ping]\n    allow = [\"192.0.2.1\"]\n")).
 
 wrong_arguments(_) ->
-    [?assertEqual({Address, {error, {bad_request, [address], {expected, address}}}}, {Address, ping(Address, #{})})
+    [?assertMatch({_, {error, {bad_request, [address], {expected, _}}}}, {Address, ping(Address, #{})})
      || Address <- ["127.0.0", <<"127.0.0.01">>, {127, 0, 0}, localhost, {224, 0, 0, 1}, {0, 0, 0, 0}]],
     ?assertEqual({error, {bad_request, [address, 4], {range, 0, 255}}}, ping({127, 0, 0, 256}, #{})),
     ?assertEqual({error, {bad_request, [], {expected, map}}}, ping({127, 0, 0, 1}, 5)),
@@ -250,7 +250,7 @@ not_accepted(_) ->
                  portcullis:subscribe(net_suite, audit, #{colour => red})),
     ?assertMatch({error, {bad_request, [timeout], _}}, portcullis:subscribe(net_suite, audit, #{timeout => infinity})),
     ?assertEqual({error, {bad_request, [], {expected, map}}}, portcullis:subscribe(net_suite, audit, x)),
-    ?assertEqual({error, {down, noproc}}, portcullis:subscribe(no_such_server, audit, #{})),
+    ?assertEqual({error, {down, {noproc, no_such_server}}}, portcullis:subscribe(no_such_server, audit, #{})),
     Proc = start(#{}),
     ?assertMatch({error, {unsupported, <<"role net: ", _/binary>>}}, portcullis:subscribe(Proc, audit, #{role => net})),
     portcullis:stop(Proc),

@@ -5,7 +5,7 @@
 -include_lib("stdlib/include/assert.hrl").
 
 -import(portcullis_nft, [table/2, chain/3, rule/4, add/1, delete/1, match/2, payload/2, drop/0]).
--import(portcullis_test_firewall, [change/1, list/1, other_server/0, with_listener/1]).
+-import(portcullis_test_firewall, [change/1, list/1, other_server/0, with_listener/2]).
 -import(portcullis_test_server, [options/1, answer/3, until/1, messages/0]).
 
 -define(SERVER, nft_suite).
@@ -92,13 +92,30 @@ bans(_) ->
     ?assertEqual({ok, #{changed => true}}, portcullis:ban(?SERVER, "198.51.100.0/24")),
     ?assertEqual({ok, #{changed => false}}, portcullis:ban(?SERVER, <<"198.51.100.7">>, #{})),
     ?assertEqual({ok, #{changed => true}}, portcullis:unban(?SERVER, <<"198.51.100.0/24">>)),
-    %% Loopback as everything else.
-    with_listener(fun(Reachable) ->
-                          {ok, _} = portcullis:ban(?SERVER, {127, 0, 0, 1}, #{}),
-                          ?assertNot(Reachable()),
-                          {ok, _} = portcullis:unban(?SERVER, {{127, 0, 0, 0}, 8}),
-                          until(Reachable)
-                  end).
+    %% Not what is this host itself, whatever its addresses are.
+    Own = [{127, 0, 0, 1}, {127, 0, 0, 53}, {{127, 0, 0, 0}, 8}, {{127, 1, 0, 0}, 16}, {0, 0, 0, 0}, {{0, 0, 0, 0}, 8}, "::1", "::", "::/12", "::/96",
+           {0, 0, 0, 0, 0, 16#ffff, 16#7f00, 1}],
+    [begin
+         {error, {bad_request, [address], {expected, <<_/binary>>}} = Error} = portcullis:ban(?SERVER, Address, #{timeout => 60000}),
+         ?assertNotEqual({Address, nomatch}, {Address, string:find(portcullis:format_error(Error), "nft_apply")})
+     end || Address <- Own],
+    [?assertEqual({ok, #{changed => false}}, portcullis:unban(?SERVER, Address)) || Address <- [{127, 0, 0, 1}, {{127, 0, 0, 0}, 8}, "::1"]],
+    [?assertMatch({error, {bad_request, [address, 2], {range, _, _}}}, portcullis:unban(?SERVER, Address))
+     || Address <- ["0.0.0.0/0", "::/0", "10.0.0.0/7"]],
+    [begin
+         {error, Error} = portcullis:ban(?SERVER, Address, #{timeout => 60000}),
+         ?assertNotEqual({Address, nomatch}, {Address, string:find(portcullis:format_error(Error), Part)})
+     end || {Address, Part} <- [{{256, 0, 0, 1}, "between 0 and 255"}, {"10.0.0.300", "300 is more than 255"}, {"10.0.0.1/33", "8 to 32 bits"},
+                                {"10.0.0.1/24", "10.0.0.0/24, or the address 10.0.0.1 alone"}, {"010.0.0.1", "begins with 0"},
+                                {<<"10.0.1">>, "four numbers"}, {"10.0.0.0/x", "no number of bits"}, {"fe80::1%lo", "interface"}]],
+    %% Another address of this host is one as any other (scripts/test-all.sh gives it).
+    Given = {10, 77, 0, 1},
+    with_listener(Given, fun(Reachable) ->
+                                 {ok, _} = portcullis:ban(?SERVER, Given, #{}),
+                                 ?assertNot(Reachable()),
+                                 {ok, _} = portcullis:unban(?SERVER, {{10, 77, 0, 0}, 16}),
+                                 until(Reachable)
+                         end).
 
 servers(_) ->
     {ok, Server} = portcullis:start_link(maps:remove(name, options(#{roles => [net]}))),

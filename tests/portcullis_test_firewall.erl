@@ -2,7 +2,7 @@
 %% step for that. A server, what is asked of it, and a ruleset with something of everything.
 -module(portcullis_test_firewall).
 
--export([init/1, stop/0, clean/0, change/1, list/1, other_server/0, other_server/1, rules/1, with_listener/1, objects/0,
+-export([init/1, stop/0, clean/0, change/1, list/1, other_server/0, other_server/1, rules/1, with_listener/1, with_listener/2, objects/0,
          sorted/1]).
 
 -import(portcullis_nft, [table/2, table/3, chain/3, base_chain/4, rule/4, rule/5, set/5, map/6, counter/3, quota/5,
@@ -46,11 +46,13 @@ rules(Chain) ->
     Rules.
 
 %% Whether somebody can be reached over loopback.
-with_listener(Fun) ->
-    {ok, Listener} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}, {backlog, 64}]),
+with_listener(Fun) -> with_listener({127, 0, 0, 1}, Fun).
+
+with_listener(Address, Fun) ->
+    {ok, Listener} = gen_tcp:listen(0, [{ip, Address}, {backlog, 64}]),
     {ok, Port} = inet:port(Listener),
     Reachable = fun() ->
-                        case gen_tcp:connect({127, 0, 0, 1}, Port, [], 100) of
+                        case gen_tcp:connect(Address, Port, [], 100) of
                             {ok, Socket} -> ok = gen_tcp:close(Socket), true;
                             {error, _} -> false
                         end
