@@ -27,6 +27,11 @@ fn error(port: &mut Port, op: &str, args: Term) -> String {
     shown(&error)
 }
 
+/// A string of Erlang.
+fn text(text: &str) -> Term {
+    list_of(text.bytes().map(|b| int(i64::from(b))).collect())
+}
+
 #[test]
 fn what_is_wrong_with_arguments_is_said_with_the_place() {
     let Some(f) = fixtures() else { return };
@@ -89,7 +94,24 @@ fn what_is_wrong_with_arguments_is_said_with_the_place() {
         ("processes", map(&[("columns", many.clone())]), "{bad_request,[columns],{too_many,"),
         ("processes", map(&[("limit", int(0))]), "{bad_request,[limit],{range,1,4194304}}"),
         ("processes", map(&[("limit", atom("all"))]), "{bad_request,[limit],{expected,integer}}"),
-        ("processes", map(&[("colums", int(1))]), "{bad_request,[<colums>],unknown_key}"),
+        ("processes", map(&[("colums", int(1))]), "{bad_request,[<colums>],{unknown_key,<columns>}}"),
+        ("processes", map(&[("colour", int(1))]), "{bad_request,[<colour>],unknown_key}"),
+        (
+            "processes",
+            map(&[("columns", atoms(&["pid", "coom"]))]),
+            "{bad_request,[columns,2],{unknown_column,<coom>,<comm>}}",
+        ),
+        ("processes", condition("uid", text("root")), "{bad_request,[where,uid],{expected,<a number, and "),
+        (
+            "processes",
+            condition("pid", text("8099")),
+            "{bad_request,[where,pid],{expected,<a number such as 8099, ",
+        ),
+        (
+            "processes",
+            condition("state", text("running")),
+            "{bad_request,[where,state],{expected,<running, sleeping, disk_sleep",
+        ),
         ("processes", map(&[("where", list_of(vec![]))]), "{bad_request,[where],{expected,map}}"),
         ("processes", condition("nope", int(1)), "{bad_request,[where],{unknown_column,<nope>}}"),
         ("processes", condition("pid", atom("x")), "{bad_request,[where,pid],{expected,integer}}"),
