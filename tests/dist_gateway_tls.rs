@@ -133,7 +133,7 @@ fn who_lacks_a_part_of_it_stays_outside_and_the_gateway_says_which() {
     // A certificate that is right does not make the cookie superfluous, nor the list.
     let other = trusting(&ca, &["other@127.0.0.1"], "other@127.0.0.1");
     assert!(connect(call(port, &other, B), "other@127.0.0.1", B).is_err());
-    assert!(said("the node is not in the allow-list"));
+    assert!(said("which calls itself other@127.0.0.1: the node is not in the allow-list"));
     let own = trusting(&ca, &[B], B);
     let closed = gateway_of(config(node.port, PATIENT, RULES), "different", Some(own), quiet);
     assert!(connect(call(closed, &right, B), Z, B).is_err(), "another cookie");

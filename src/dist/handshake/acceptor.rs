@@ -47,13 +47,14 @@ pub struct Acceptor {
     challenge: u32,
     deadline: Instant,
     state: State,
+    said: Option<NodeName>,
 }
 
 impl Acceptor {
     /// A handshake that must be over by `deadline`. `challenge` is fresh and cannot be guessed.
     #[must_use]
     pub fn new(own: Hello, challenge: u32, deadline: Instant) -> Self {
-        Self { own, challenge, deadline, state: State::Name }
+        Self { own, challenge, deadline, state: State::Name, said: None }
     }
 
     /// When it is over in any case.
@@ -66,6 +67,12 @@ impl Acceptor {
     #[must_use]
     pub fn has_begun(&self) -> bool {
         !matches!(self.state, State::Name)
+    }
+
+    /// Who it says that it is: nothing is proved by it.
+    #[must_use]
+    pub fn said(&self) -> Option<&NodeName> {
+        self.said.as_ref()
     }
 
     /// Takes the body of a frame.
@@ -98,6 +105,7 @@ impl Acceptor {
 
     fn named(&mut self, body: &[u8], guests: &impl Guests) -> Result<Progress, Failure> {
         let peer = Hello::read_name(body)?;
+        self.said = Some(peer.name.clone());
         let refuse = |failure| Ok(Progress::Refuse(Status::NotAllowed.write(), failure));
         let cookie = guests.cookie(&peer.name).filter(|_| peer.name != self.own.name);
         let Some(cookie) = cookie else { return refuse(Failure::NotAllowed) };

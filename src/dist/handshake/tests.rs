@@ -160,8 +160,12 @@ fn the_call_of_the_greater_name_stands() {
 fn who_is_not_allowed_gets_no_challenge() {
     let refused = |allowed, name: &str| {
         let house = House { allowed, existing: Existing::None };
-        acceptor().receive(&hello(name).write_name(), &house, Instant::now())
-            == Ok(Progress::Refuse(b"snot_allowed".to_vec(), Failure::NotAllowed))
+        let mut acceptor = acceptor();
+        assert_eq!(acceptor.said(), None);
+        let answer = acceptor.receive(&hello(name).write_name(), &house, Instant::now());
+        // A log can name whom it was.
+        assert_eq!(acceptor.said().map(NodeName::as_str), Some(name));
+        answer == Ok(Progress::Refuse(b"snot_allowed".to_vec(), Failure::NotAllowed))
     };
     assert!(refused(&[], "a@h"));
     assert!(refused(&["a@h"], "a@hh") && refused(&["a@h"], "A@h") && refused(&["h"], "a@h"));

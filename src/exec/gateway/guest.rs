@@ -39,6 +39,7 @@ pub struct Guest {
     pub spent: Spent,
     stage: Stage,
     told: Option<Facts>,
+    said: Option<NodeName>,
 }
 
 /// What it needs to go on.
@@ -56,7 +57,7 @@ impl Guest {
     /// One that has just come.
     #[must_use]
     pub fn new(from: IpAddr, leg: Leg, deadline: Instant) -> Self {
-        Self { from, leg, deadline, spent: Spent::default(), stage: Stage::Silent, told: None }
+        Self { from, leg, deadline, spent: Spent::default(), stage: Stage::Silent, told: None, said: None }
     }
 
     /// Whether it is read from.
@@ -96,6 +97,12 @@ impl Guest {
         }
     }
 
+    /// Who it says that it is: nothing is proved by it.
+    #[must_use]
+    pub fn said(&self) -> Option<&NodeName> {
+        self.said.as_ref()
+    }
+
     /// Goes as far as it can. `own`: the name of the protected node; `facts`: what is known of it; `challenge`: a fresh number.
     ///
     /// # Errors
@@ -118,8 +125,8 @@ impl Guest {
                     // Whom nobody expects, or who has another's certificate, has nothing asked for him: he is refused before the creation
                     // is said.
                     let door = &Certified::new(door, self.leg.certificate());
-                    let expected =
-                        Hello::read_name(&body).is_ok_and(|hello| door.cookie(&hello.name).is_some());
+                    self.said = Hello::read_name(&body).ok().map(|hello| hello.name);
+                    let expected = self.said.as_ref().is_some_and(|name| door.cookie(name).is_some());
                     let known =
                         facts.or_else(|| (!expected).then_some(Facts { flags: Flags(0), creation: 0 }));
                     let Some(known) = known else {

@@ -318,7 +318,7 @@ impl Gateway {
                 }
             }
             Err(over) => {
-                self.reports.of_stranger(&from, &over.to_string(), now);
+                self.reports.of_claimant(&from, guest.said(), &over.to_string(), now);
                 self.failed(from, begun, Some(&over), now);
                 Ok(())
             }
@@ -481,7 +481,7 @@ impl Gateway {
             }
             Some(Peer::Guest(guest)) => {
                 let (from, begun) = (guest.from, guest.has_begun());
-                self.reports.of_stranger(&from, &over.to_string(), Instant::now());
+                self.reports.of_claimant(&from, guest.said(), &over.to_string(), Instant::now());
                 self.failed(from, begun, Some(over), Instant::now());
             }
             None => return,

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use crate::dist::handshake::name::NodeName;
 use crate::limits::{NODE_REPORTS_OF_PEER_PER_S, NODE_REPORTS_OF_STRANGERS_PER_S};
 use crate::rate::Bucket;
 
@@ -60,6 +61,20 @@ impl Reports {
     pub fn of_stranger(&mut self, from: &impl std::fmt::Display, what: &str, now: Instant) {
         if let Some(line) = self.strangers.line(format!("{from}: {what}"), now) {
             (self.report)(&line);
+        }
+    }
+
+    /// The same of somebody who has said a name, which is one of a node and no more: nobody has proved it.
+    pub fn of_claimant(
+        &mut self,
+        from: &impl std::fmt::Display,
+        said: Option<&NodeName>,
+        what: &str,
+        now: Instant,
+    ) {
+        match said {
+            Some(name) => self.of_stranger(&format_args!("{from}, which calls itself {name}"), what, now),
+            None => self.of_stranger(from, what, now),
         }
     }
 

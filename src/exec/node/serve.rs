@@ -485,8 +485,9 @@ impl Node {
                 self.control.left(&up.peer.name, Instant::now());
                 self.reports.of_peer(&up.peer.name, &over.to_string(), Instant::now());
             }
-            Phase::Greeting(_) => {
-                self.reports.of_stranger(&connection.from, &over.to_string(), Instant::now());
+            Phase::Greeting(acceptor) => {
+                let said = acceptor.said();
+                self.reports.of_claimant(&connection.from, said, &over.to_string(), Instant::now());
                 self.failed(&connection, Some(over), Instant::now());
             }
         }
