@@ -128,6 +128,23 @@ fn arguments_that_are_not_understood_are_said_to_the_peer() {
     assert_eq!((name(refused.get("reason")), status.code()), ("bad_arguments", Some(2)));
 }
 
+/// Whatever stdout is: only who asks for a port expects frames.
+#[test]
+fn a_command_that_is_none_is_told_in_words() {
+    let Some(f) = fixtures() else { return };
+    let program = f.program("ok").into_os_string().into_string().unwrap();
+    for (words, part) in [
+        (&["prot"][..], "did you mean port?"),
+        (&[], "a command is missing"),
+        (&["doctor", "--rloe"], "--role"),
+    ] {
+        let output = f.command(&[], &[&[program.as_str()], words].concat()).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(2), &b""[..]), "{words:?}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("bad_arguments") && text.contains(part), "{words:?}: {text}");
+    }
+}
+
 #[test]
 fn a_low_limit_of_descriptors_is_refused_or_served_but_never_a_crash() {
     let Some(f) = fixtures() else { return };

@@ -109,7 +109,12 @@ pub fn run() -> ExitCode {
             policy::run(&command)
         }
         Ok(Command::Port(start, peer)) => port::run(start, peer),
-        Err(refusal) => port::refuse(&refusal),
+        // A frame is for who started the port; everybody else reads words.
+        Err(refusal) if arguments.first().is_some_and(|word| word == b"port") => port::refuse(&refusal),
+        Err(refusal) => {
+            port::complain_of(&refusal);
+            ExitCode::from(refusal.reason.code())
+        }
     }
 }
 

@@ -362,9 +362,14 @@ pub fn refuse(refusal: &Refusal) -> ! {
         exec::say(w).is_ok()
     };
     if !told || refusal.reason == Reason::BadArguments {
-        let name = refusal.reason.name();
-        let Refusal { message, fix, .. } = refusal;
-        super::complain(&format!("portcullis: {name} (exit {code}): {message}\n  to mend it: {fix}\n"));
+        complain_of(refusal);
     }
     process::exit_now(code)
+}
+
+/// A refusal in words.
+pub(super) fn complain_of(refusal: &Refusal) {
+    let Refusal { reason, message, fix } = refusal;
+    let (name, code) = (reason.name(), reason.code());
+    super::complain(&format!("portcullis: {name} (exit {code}): {message}\n  to mend it: {fix}\n"));
 }

@@ -9,6 +9,7 @@ use crate::file::action::OpenFile;
 use crate::file::path::NormalPath;
 use crate::icmp::action::Ping;
 use crate::icmp::args::is_one_host;
+use crate::meant::{hint, meant};
 use crate::nft::action::{
     ChangeNft, FAMILIES, ReadNft, VERBS, is_name as is_nft_name, needs_chain, needs_object, needs_set,
 };
@@ -90,9 +91,89 @@ fn about(
             }
             Ok(answer(policy, SetSysctl { name: parameter(name)?, value }))
         }
-        (b"read_file", _) => Err("a file is read by file_open: file_open PATH".to_owned()),
-        _ => Err(format!("{} cannot be asked in this way, one of these can:\n{USAGE}", shell(op))),
+        _ => Err(no_question(op)),
     }
+}
+
+/// The questions, and how each is put.
+const QUESTIONS: &[(&str, &str)] = &[
+    ("processes", "processes [COLUMN...]"),
+    ("process", "process [COLUMN...]"),
+    ("query", "query TABLE [COLUMN...]"),
+    ("file_open", "file_open PATH"),
+    ("ping", "ping ADDRESS"),
+    ("nft_list", "nft_list"),
+    ("nft_apply", "nft_apply VERB FAMILY TABLE [CHAIN, SET or OBJECT]"),
+    ("sysctl_get", "sysctl_get NAME"),
+    ("sysctl_set", "sysctl_set NAME VALUE"),
+    ("sysctl_list", "sysctl_list"),
+    ("ban", "ban [ADDRESS]"),
+    ("unban", "unban [ADDRESS]"),
+    ("banned", "banned"),
+];
+
+/// What is called so elsewhere, and how the policy is asked for it.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("read_file", "a file is read by file_open: file_open PATH"),
+    ("file_read", "a file is read by file_open: file_open PATH"),
+    ("file_close", "whoever has opened a file may close it: file_open PATH"),
+    ("sysctl", "a parameter is read by sysctl_get: sysctl_get NAME"),
+    ("sysctls", "the parameters are listed by sysctl_list"),
+    (
+        "nft_check",
+        "what is only checked takes the same lines: nft_apply VERB FAMILY TABLE [CHAIN, SET or OBJECT]",
+    ),
+    (
+        "nft_json",
+        "text takes the same lines as terms: nft_list, or nft_apply VERB FAMILY TABLE [CHAIN, SET or OBJECT]",
+    ),
+    (
+        "nft_confirm",
+        "whoever may make a change may confirm it: nft_apply VERB FAMILY TABLE [CHAIN, SET or OBJECT]",
+    ),
+    (
+        "nft_rollback",
+        "whoever may make a change may take it back: nft_apply VERB FAMILY TABLE [CHAIN, SET or OBJECT]",
+    ),
+    (
+        "subscribe",
+        "a subscription takes what the same question does: query TABLE [COLUMN...], processes, nft_list",
+    ),
+    ("fold", "a fold takes what the same question does: query TABLE [COLUMN...]"),
+    ("top", "it asks several tables: processes, query process_rates, query cpus, query listening"),
+    ("info", "it takes no line of the policy"),
+    ("tables", "it takes no line of the policy"),
+];
+
+/// What is wrong with a question that is none, and the one that was probably meant.
+fn no_question(op: &[u8]) -> String {
+    let name = String::from_utf8_lossy(op);
+    let all = || format!("one of these can:\n{USAGE}");
+    if op.is_empty() {
+        return format!("nothing is asked; {}", all());
+    }
+    if let Some((_, form)) = QUESTIONS.iter().find(|(known, _)| *known == name) {
+        return format!("it is asked so: {form}");
+    }
+    if let Some((_, instead)) = ELSEWHERE.iter().find(|(known, _)| *known == name) {
+        return format!("{name} is not asked for by that name: {instead}");
+    }
+    if tables::named(Role::Proc, &name).is_some() {
+        return format!("{name} is a table: query {name}");
+    }
+    if columns::named(&name).is_some() {
+        return format!("{name} is a column of processes: process {name}");
+    }
+    let known: Vec<&str> = QUESTIONS.iter().chain(ELSEWHERE).map(|(known, _)| *known).collect();
+    let near = meant(&name, &known).map(|near| format!("did you mean {near}?"));
+    let near =
+        near.or_else(|| meant(&name, &table_names()).map(|near| format!("did you mean query {near}?")));
+    let near = near.map_or_else(String::new, |near| format!(" ({near})"));
+    format!("{} cannot be asked{near}, {}", shell(op), all())
+}
+
+fn table_names() -> Vec<&'static str> {
+    tables::of(Role::Proc).map(|table| table.name().name()).collect()
 }
 
 fn answer<A: Action>(policy: &Policy, action: A) -> Answer {
@@ -104,7 +185,10 @@ fn processes(policy: &Policy, names: &[&[u8]]) -> Result<Answer, String> {
     let names = names.iter().flat_map(|n| n.split(|b| *b == b',')).filter(|n| !n.is_empty());
     for name in names {
         let name = String::from_utf8_lossy(name);
-        let column = columns::named(&name).ok_or_else(|| format!("there is no column {name:?}"))?;
+        let column = columns::named(&name).ok_or_else(|| {
+            let known: Vec<&str> = columns::COLUMNS.iter().map(|column| column.name.name()).collect();
+            format!("there is no column {name:?}{}", hint(name.as_bytes(), &known))
+        })?;
         tiers.push(column.tier);
     }
     Ok(answer(policy, ReadProcesses::new(tiers)))
@@ -113,17 +197,22 @@ fn processes(policy: &Policy, names: &[&[u8]]) -> Result<Answer, String> {
 /// All columns of a table, or those that are named.
 fn query(policy: &Policy, table: &str, columns: &[&[u8]]) -> Result<Answer, String> {
     let table = tables::named(Role::Proc, table).ok_or_else(|| {
-        let names: Vec<&str> = tables::of(Role::Proc).map(|table| table.name().name()).collect();
-        format!("there is no table {table:?}; there are {}", names.join(", "))
+        let names = table_names();
+        format!(
+            "there is no table {table:?}{}; there are {}",
+            hint(table.as_bytes(), &names),
+            names.join(", ")
+        )
     })?;
     let names: Vec<&[u8]> = columns.iter().flat_map(|n| n.split(|b| *b == b',')).collect();
     let mut known = Vec::new();
     table.each_column(&mut |name, _, _| known.push(name.name()));
     if let Some(name) = names.iter().find(|name| known.iter().all(|k| k.as_bytes() != **name)) {
         return Err(format!(
-            "table {} has no column {:?}; it has {}",
+            "table {} has no column {:?}{}; it has {}",
             table.name().name(),
             String::from_utf8_lossy(name),
+            hint(name, &known),
             known.join(", ")
         ));
     }
@@ -145,6 +234,9 @@ fn banned_width(words: &[&[u8]]) -> Result<Option<u32>, String> {
             });
             let network =
                 network.ok_or("a ban is of an address or a network, such as 192.0.2.7 or 192.0.2.0/24")?;
+            if network.is_this_host() {
+                return Err("loopback and 0.0.0.0 are this host itself, and are never banned".to_owned());
+            }
             Ok(Some(network.width()))
         }
         [_, b"inet", table, ..] if *table == ban::TABLE.as_bytes() => {
@@ -173,7 +265,11 @@ fn check_names(change: &ChangeNft) -> Result<(), String> {
 }
 
 fn known(words: &[&str], word: &str, what: &str) -> Result<(), String> {
-    if words.contains(&word) { Ok(()) } else { Err(format!("{what} is one of {}", words.join(", "))) }
+    if words.contains(&word) {
+        Ok(())
+    } else {
+        Err(format!("{what} is one of {}{}", words.join(", "), hint(word.as_bytes(), words)))
+    }
 }
 
 fn parameter(name: &[u8]) -> Result<String, String> {
