@@ -127,10 +127,10 @@ fn read(path: &str, what: &str, guarded: Guarded, max: usize) -> Result<Zeroizin
             (format!("there is no cookie {name}"), make)
         }
         Errno::EACCES => {
-            let own = format!(
-                "{}; namei -l {file}   # and every folder above it can be entered",
-                own(path, "0400")
-            );
+            let owner =
+                std::fs::metadata(path).ok().map(|status| std::os::unix::fs::MetadataExt::uid(&status));
+            let mine = mine(path, "0400", owner);
+            let own = format!("{mine}; namei -l {file}   # and every folder above it can be entered");
             (format!("the {what} {name} cannot be read by this user: {}", e.desc()), own)
         }
         _ => unread(&e.desc()),
@@ -146,7 +146,7 @@ fn read(path: &str, what: &str, guarded: Guarded, max: usize) -> Result<Zeroizin
     if status.st_mode & forbidden != 0 || ![0, process::uid()].contains(&status.st_uid) {
         return Err((
             format!("others can {can} the {what} {name}, or another user owns it"),
-            own(path, mode),
+            mine(path, mode, Some(status.st_uid)),
         ));
     }
     // As long as it is from the beginning: a vector that grows leaves copies behind.
@@ -163,6 +163,18 @@ fn read(path: &str, what: &str, guarded: Guarded, max: usize) -> Result<Zeroizin
 pub(super) fn own(path: &str, mode: &str) -> String {
     let file = whole(path);
     format!("sudo chown {} {file} && sudo chmod {mode} {file}", accounts::user(process::uid()))
+}
+
+/// The same, but of a file that belongs to somebody, the cookie of a node of OTP above all, a copy: OTP takes no cookie that is another's.
+fn mine(path: &str, mode: &str, owner: Option<u32>) -> String {
+    let Some(owner) = owner.filter(|owner| ![0, process::uid()].contains(owner)) else {
+        return own(path, mode);
+    };
+    let (file, user) = (whole(path), accounts::user(process::uid()));
+    let owner = accounts::user(owner);
+    format!(
+        "sudo install -o {user} -m {mode} {file} COPY; then name COPY in place of {file}, which stays with {owner}"
+    )
 }
 
 fn whole(path: &str) -> String {
@@ -182,5 +194,12 @@ mod tests {
         let user = accounts::user(process::uid());
         assert_eq!(fix, format!("sudo chown {user} {file} && sudo chmod 0400 {file}"));
         assert!(process::uid() != 0 || user == "root");
+        // What is root's or ours is given, what is another's is copied.
+        assert_eq!(mine("far/cookie", "0400", Some(0)), fix);
+        assert_eq!(mine("far/cookie", "0400", None), fix);
+        let copied = mine("far/cookie", "0400", Some(1));
+        let owner = accounts::user(1);
+        assert!(copied.starts_with(&format!("sudo install -o {user} -m 0400 {file} COPY; ")), "{copied}");
+        assert!(!copied.contains("chown") && copied.ends_with(&format!("stays with {owner}")), "{copied}");
     }
 }

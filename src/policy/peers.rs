@@ -192,7 +192,11 @@ impl Peer {
             if let Some((words, line)) = list(section).filter(|(words, _)| !words.contains(word)) {
                 let words: Vec<&str> = words.iter().map(String::as_str).collect();
                 let text = format!("{key} = [{}], and {word} is none of them", words.join(", "));
-                return Err(narrowed(rule, section, *line, &self.name, &text));
+                let denial = narrowed(rule, section, *line, &self.name, &text);
+                // No grant beside it: what narrows a node is not taken out by what a log suggests.
+                let hint =
+                    format!("{}; under [{}] this would: {key} = [\"{word}\"]", denial.hint, section.name);
+                return Err(Denial { hint, ..denial });
             }
         }
         Ok(())
@@ -335,9 +339,15 @@ requests_per_s = 100
                 "ping 10.1.2.3",
                 "peer.operations",
                 2,
-                "[peer.\"a@h\"], has operations = [processes, query], and ping is none of them",
+                "[peer.\"a@h\"], has operations = [processes, query], and ping is none of them; under [peer.\"a@h\"] this would: operations = \
+                 [\"ping\"]",
             ),
-            ("query sockets", "peer.tables", 3, "has tables = [load, processes]"),
+            (
+                "query sockets",
+                "peer.tables",
+                3,
+                "has tables = [load, processes], and sockets is none of them; under [peer.\"a@h\"] this would: tables = [\"sockets\"]",
+            ),
             ("processes exe", "peer.level", 6, "[peer_group.few], has level = \"public\""),
         ] {
             let denial = granted(&a, question).unwrap_err();
