@@ -8,7 +8,7 @@ suite() ->
     [{timetrap, {minutes, 5}}].
 
 all() ->
-    [every_table_is_read, rates_take_two_samples, conditions_and_columns, bytes_as_they_are, unknown_names].
+    [every_table_is_read, rates_take_two_samples, conditions_and_columns, bytes_as_they_are, unknown_names, text_in_conditions, without_options].
 
 init_per_suite(Config) ->
     {ok, Server} = portcullis:start_link(maps:remove(name, portcullis_test_server:options(#{required => true}))),
@@ -101,3 +101,42 @@ unknown_names(_) ->
                  portcullis:query(memory, #{columns => [colour]})),
     ?assertMatch({error, {bad_request, [where, counts], {not_comparable, counts}}},
                  portcullis:query(interrupts, #{where => #{counts => 1}})).
+
+%% A string is a list of numbers: it is the text where that can be meant, and an error elsewhere, never an answer without rows.
+text_in_conditions(_) ->
+    {ok, Listener} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
+    {ok, Port} = inet:port(Listener),
+    Ask = fun(Where) -> portcullis:query(listening, #{columns => [local_port], where => Where}) end,
+    [?assertMatch({Where, {ok, [#{local_port := Port}], _}}, {Where, Ask(Where)})
+     || Where <- [#{local_port => Port, local_address => "127.0.0.1"}, #{local_port => Port, local_address => <<"127.0.0.1">>},
+                  #{local_port => [Port, 1], local_address => ["10.0.0.9", "127.0.0.1"]}, #{local_port => {any_of, [Port, 48]}},
+                  #{local_port => [48, Port]}, #{local_port => Port, local_address => {any_of, [{127, 0, 0, 1}]}}]],
+    [begin
+         {error, {bad_request, [where | Path], _} = Error} = Ask(Where),
+         Text = portcullis:format_error(Error),
+         ?assertNotEqual({Where, nomatch}, {Where, string:find(Text, Part)})
+     end || {Where, Path, Part} <- [{#{local_port => integer_to_list(Port)}, [local_port], ["a number such as ", integer_to_list(Port)]},
+                                    {#{local_port => "80"}, [local_port], "write {any_of, List}"}, {#{uid => "root"}, [uid], "\"root\" is a text"},
+                                    {#{local_port => ["80", "443"]}, [local_port, 1], "a number such as 80"},
+                                    {#{protocol => "tcp"}, [protocol], "as an atom"}, {#{protocol => <<"tcp">>}, [protocol], "tcp"},
+                                    {#{local_address => "127.0.0.300"}, [local_address], "300 is more than 255"},
+                                    {#{local_prot => 80}, [], "did you mean local_port?"}]],
+    ok = gen_tcp:close(Listener),
+    Own = list_to_integer(os:getpid()),
+    {ok, [#{comm := Comm}]} = portcullis:processes(#{columns => [comm], where => #{pid => Own}}),
+    Named = fun(Condition) -> portcullis:processes(#{columns => [pid], where => #{pid => Own, comm => Condition}}) end,
+    String = binary_to_list(Comm),
+    [?assertEqual({Condition, {ok, [#{pid => Own}]}}, {Condition, Named(Condition)})
+     || Condition <- [Comm, String, [String, "none"], {prefix, lists:sublist(String, 2)}, {any_of, [String]}]],
+    ?assertEqual({ok, []}, Named("none")),
+    ?assertEqual({ok, []}, Named([])).
+
+without_options(_) ->
+    {ok, [#{load1 := _}], _} = portcullis:query(load),
+    {ok, [#{load1 := _}], _} = portcullis:query(portcullis, load),
+    {ok, [#{load1 := _}], _} = portcullis:query(whereis(portcullis), load),
+    {ok, [#{load1 := _}], _} = portcullis:query(load, []),
+    ?assertEqual({error, {down, {noproc, nobody}}}, portcullis:query(nobody, load)),
+    ?assertEqual({error, {bad_request, [], {expected, map}}}, portcullis:query(load, 5)),
+    ?assertEqual({error, {down, {noproc, nobody}}}, portcullis:top(nobody)),
+    ?assertMatch({error, {bad_request, [], _}}, portcullis:top(5)).

@@ -18,8 +18,7 @@ defmodule Portcullis do
   that answer `{:error, reason}` have variants with `!` that raise `Portcullis.Error`. What is answered, a file of root's
   decides: `/etc/portcullis/policy.toml`. A denial has the line that would grant it; `format_error/1` shows it.
 
-  `:portcullis.top()`, a live table for the shell, `:portcullis_mon`, what OTP's `os_mon` answers, and `:portcullis_nft` have no
-  other name here.
+  `:portcullis_mon`, what OTP's `os_mon` answers, and `:portcullis_nft` have no other name here.
 
   ## Mix tasks
 
@@ -178,11 +177,16 @@ defmodule Portcullis do
       [:load1]
       iex> {:ok, _rows, %{vanished: _, denied: _}} = Portcullis.query(:processes, columns: [:pid, :exe])
 
-  Some tables tell what happens in a time, and answer after it (`interval`, in milliseconds):
+      iex> {:ok, [%{uptime: _}], _} = Portcullis.query(:uptime)
+
+  `query(server, table)` asks that server without options. Some tables tell what happens in a time, and answer after it (`interval`, in
+  milliseconds):
 
       iex> {:ok, [_ | _], _} = Portcullis.query(:process_rates, columns: [:pid, :comm, :cpu], interval: 200)
   """
-  @spec query(atom(), options()) :: {:ok, [row()], meta()} | {:error, reason()}
+  @spec query(atom() | server(), options() | atom()) :: {:ok, [row()], meta()} | {:error, reason()}
+  def query(table, options \\ [])
+  def query(server, table) when is_atom(table), do: query(server, table, [])
   def query(table, options), do: query(@default, table, options)
 
   @doc "The same, of a server."
@@ -194,8 +198,8 @@ defmodule Portcullis do
   end
 
   @doc "Like `query/2`, but raises `Portcullis.Error`; answers `{rows, meta}`."
-  @spec query!(atom(), options()) :: {[row()], meta()}
-  def query!(table, options), do: query!(@default, table, options)
+  @spec query!(atom() | server(), options() | atom()) :: {[row()], meta()}
+  def query!(table, options \\ []), do: table |> query(options) |> Error.unwrap!()
 
   @doc "Like `query/3`, but raises `Portcullis.Error`; answers `{rows, meta}`."
   @spec query!(server(), atom(), options()) :: {[row()], meta()}
@@ -215,6 +219,29 @@ defmodule Portcullis do
   @doc "Like `tables/1`, but raises `Portcullis.Error`."
   @spec tables!(server()) :: [:portcullis.table()]
   def tables!(server \\ @default), do: server |> tables() |> Error.unwrap!()
+
+  @doc """
+  A live table for a person in the shell: processors and memory, who uses them, ports that are listened on, bans. Enter ends it; with
+  `:times` it ends by itself. Options are those of `:portcullis.top/2`.
+
+      Portcullis.top(sort: :memory, rows: 10)
+
+  `top(server)` asks that server.
+  """
+  @spec top(server() | options()) :: :ok | {:error, reason()}
+  def top(server_or_options \\ []), do: :portcullis.top(server_or_options)
+
+  @doc "The same, of a server."
+  @spec top(server(), options()) :: :ok | {:error, reason()}
+  defdelegate top(server, options), to: :portcullis
+
+  @doc "Like `top/1`, but raises `Portcullis.Error`."
+  @spec top!(server() | options()) :: :ok
+  def top!(server_or_options \\ []), do: server_or_options |> top() |> Error.unwrap!()
+
+  @doc "Like `top/2`, but raises `Portcullis.Error`."
+  @spec top!(server(), options()) :: :ok
+  def top!(server, options), do: server |> top(options) |> Error.unwrap!()
 
   @doc """
   Folds over the rows of a table as they come, in the calling process. A slow `fun` slows the program.

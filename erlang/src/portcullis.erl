@@ -33,7 +33,7 @@
 
 -export([start_link/1, child_spec/1, stop/0, stop/1, info/0, info/1, doctor/0, doctor/1, checkup/0, checkup/1]).
 -export([process/1, process/2, process/3, processes/0, processes/1, processes/2]).
--export([query/2, query/3, fold/4, fold/5, tables/0, tables/1, multicall/3, top/0, top/1, top/2]).
+-export([query/1, query/2, query/3, fold/4, fold/5, tables/0, tables/1, multicall/3, top/0, top/1, top/2]).
 -export([file_open/1, file_open/2, file_open/3, file_read/1, file_read/2, file_close/1, read_file/1, read_file/2,
          read_file/3]).
 -export([ping/1, ping/2, ping/3]).
@@ -111,7 +111,8 @@
                      cell_max => pos_integer(), interval => 50..60000, timeout => pos_integer()}
                  | [{atom(), term()}].
 %% What a table is asked for; all of it can be left out. `interval' is for tables that take two samples (`sampled' in
-%% {@link tables/1}): milliseconds between them (1000), fewer than `timeout'.
+%% {@link tables/1}): milliseconds between them (1000), fewer than `timeout'. In `where', a list is one of its values; `{any_of, List}' is so too
+%% where the list reads as a text (`"80"' is `[56, 48]'), which is refused in a column of numbers.
 
 -type meta() :: #{atom() => term()}.
 %% About an answer: `started', `duration', `rows', `vanished', `denied', `cut', `truncated', `source'.
@@ -367,9 +368,17 @@ processes(Server, Options) ->
         {error, Error} -> {error, Error}
     end.
 
-%% @equiv query(portcullis, Table, Options)
--spec query(atom(), options()) -> {ok, [row()], meta()} | {error, error()}.
-query(Table, Options) -> query(?SERVER, Table, Options).
+%% @equiv query(portcullis, Table, #{})
+-spec query(atom()) -> {ok, [row()], meta()} | {error, error()}.
+query(Table) -> query(?SERVER, Table, #{}).
+
+%% @doc As {@link query/3} of the server `portcullis', or of another one without options: `query(Server, Table)'.
+-spec query(atom() | server(), options() | atom()) -> {ok, [row()], meta()} | {error, error()}.
+query(Table, Options) ->
+    case is_atom(Options) andalso portcullis_address:is_server(Table) of
+        true -> query(Table, Options, #{});
+        false -> query(?SERVER, Table, Options)
+    end.
 
 %% @doc The rows of a table, and what is to be known about them: `processes', those of {@link tables/1}, `nft_list' (rows
 %% `#{object => Object}', see {@link nft_list/3}) and `banned'.
@@ -423,9 +432,13 @@ multicall(Nodes, Operation, Args) ->
 -spec top() -> ok | {error, error()}.
 top() -> top(?SERVER, #{}).
 
-%% @equiv top(portcullis, Options)
--spec top(portcullis_top:options() | [{atom(), term()}]) -> ok | {error, error()}.
-top(Options) -> top(?SERVER, Options).
+%% @doc As {@link top/2} of the server `portcullis', or of another one without options: `top(Server)'.
+-spec top(portcullis_top:options() | [{atom(), term()}] | server()) -> ok | {error, error()}.
+top(Options) ->
+    case portcullis_address:is_server(Options) of
+        true -> top(Options, #{});
+        false -> top(?SERVER, Options)
+    end.
 
 %% @doc A live table for a person in the shell: processors and memory, who uses them, ports that are listened on, bans. Enter ends
 %% it. With `times' it ends by itself and draws one screen below the other.

@@ -30,7 +30,12 @@
 -spec run(portcullis:server(), options() | [{atom(), term()}]) -> ok | {error, portcullis:error()}.
 run(Server, Asked) ->
     case portcullis_opts:own(Asked, known()) of
-        {ok, Options} -> start(Server, Options);
+        {ok, Options} ->
+            %% Who waits for Enter takes the next line that is typed, so that nobody does where there is nothing to draw.
+            case portcullis_request:call(Server, info) of
+                {ok, _} -> start(Server, Options);
+                {error, Error} -> {error, Error}
+            end;
         {error, Error} -> {error, Error}
     end.
 
@@ -114,7 +119,7 @@ holders(Server, Listening) ->
     case lists:sublist(lists:usort([Inode || #{inode := Inode} <- Listening, is_integer(Inode)]), ?INODES) of
         [] -> {[], false};
         Inodes ->
-            case portcullis:query(Server, process_sockets, #{columns => [inode, pid], where => #{inode => Inodes}}) of
+            case portcullis:query(Server, process_sockets, #{columns => [inode, pid], where => #{inode => {any_of, Inodes}}}) of
                 {ok, Rows, #{denied := Denied}} -> {Rows, Denied > 0};
                 {error, _} -> {[], true}
             end
