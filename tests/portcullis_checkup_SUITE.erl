@@ -28,8 +28,8 @@ options_of_holders(_) ->
      || {Name, Options} <- [{colour, #{colour => red}}, {capabilities, #{capabilities => [cap_chown]}},
                             {expected, #{expected => x}}, {expected, #{expected => [#{name => x}]}},
                             {expected, #{expected => [""]}}, {expected, #{expected => ["x" | y]}}]],
-    ?assertEqual({error, {down, noproc}}, portcullis_checkup:capability_holders(#{server => nobody})),
-    ?assertEqual({error, {down, noproc}}, portcullis_checkup:capability_holders()).
+    ?assertEqual({error, {down, {noproc, nobody}}}, portcullis_checkup:capability_holders(#{server => nobody})),
+    ?assertEqual({error, {down, {noproc, portcullis}}}, portcullis_checkup:capability_holders()).
 
 %% Whoever may make a user namespace holds all capabilities in it: a process with a set, made by an ordinary user.
 holders(_) ->
@@ -103,7 +103,7 @@ restarts_after_a_kill(_) ->
     ok = portcullis:stop(Server).
 
 no_server(_) ->
-    ?assertEqual({error, {down, noproc}}, portcullis_checkup:port_restarts()),
+    ?assertEqual({error, {down, {noproc, portcullis}}}, portcullis_checkup:port_restarts()),
     ?assertMatch(#{status := warning}, check(server, checks([]))).
 
 %% --- the whole ------------------------------------------------------------------------------------------------------

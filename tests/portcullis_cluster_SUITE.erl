@@ -65,7 +65,7 @@ what_cannot_answer_says_why(Config) ->
                                              connection => standard_io,
                                              wait_boot => 120000, env => portcullis_test_nodes:epmd_of(Config, [{"ERL_LIBS", ""}])}),
     [_] = wait(fun() -> [yes || on(One, net_adm, ping, [Third]) =:= pong] end),
-    ?assertMatch([{First, {ok, _}}, {Second, {error, {down, noproc}}}, {Third, {error, {unsupported, _}}},
+    ?assertMatch([{First, {ok, _}}, {Second, {error, {down, {noproc, _}}}}, {Third, {error, {unsupported, _}}},
                   {'nobody@localhost', {error, {down, noconnection}}}],
                  on(One, portcullis, multicall,
                            [[First, Second, Third, 'nobody@localhost'], info, #{role => proc, timeout => 60000}])),

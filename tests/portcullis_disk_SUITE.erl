@@ -120,7 +120,7 @@ in_the_shape_of_disksup(Config) ->
     Below = proplists:get_value(hanging, Config) ++ "/x",
     ?assertEqual([{Below, 0, 0, 0}], portcullis_mon:get_disk_info(server(Config), Below)),
     ?assertNot(lists:keymember(proplists:get_value(hanging, Config), 1, Data)),
-    ?assertEqual({error, {down, noproc}}, portcullis_mon:get_disk_data(no_such_server)).
+    ?assertEqual({error, {down, {noproc, no_such_server}}}, portcullis_mon:get_disk_data(no_such_server)).
 
 alarms(Config) ->
     Silent = {disk_timeout, proplists:get_value(hanging, Config)},

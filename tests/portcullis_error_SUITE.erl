@@ -5,8 +5,8 @@
 -include_lib("stdlib/include/assert.hrl").
 
 all() ->
-    [errors_are_sentences, denial_is_a_line, denial_without_a_policy, denial_of_many, doctor_is_named, missing_program_is_a_command, other_role_names_who_named_it,
-     addresses_are_read_strictly, typing_mistakes].
+    [errors_are_sentences, denial_is_a_line, denial_without_a_policy, denial_of_many, denial_of_a_node, doctor_is_named, missing_program_is_a_command, other_role_names_who_named_it,
+     addresses_are_read_strictly, typing_mistakes, absent_server_is_named, who_may_start_it_is_said].
 
 errors_are_sentences(_) ->
     Refused = #{code => 71, reason => file_mode, message => <<"the mode is 0755">>, fix => <<"chmod 0750 X">>},
@@ -66,6 +66,15 @@ denial_without_a_policy(_) ->
     ?assertMatch({match, _}, re:run(Example, "^sudo install -D -m 0644 \\S*priv/policy.toml /etc/portcullis/policy.toml")),
     ?assertEqual({<<"[ping]">>, <<"allow = [\"::1\"]">>}, {Section, Line}).
 
+%% A section of a node has a name with quotes in it.
+denial_of_a_node(_) ->
+    Hint = <<"/p does not grant it to node a@h: line 3, [peer.\"a@h\"], has tables = [load], and sockets is none of them; under [peer.\"a@h\"] "
+             "this would: tables = [\"sockets\"]">>,
+    Text = portcullis:format_error({denied_by_policy, <<"peer.tables">>, Hint}),
+    ?assertMatch(<<"The policy does not grant peer.tables to node a@h: line 3, [peer.\"a@h\"], has tables = [load], and sockets is none of "
+                   "them. In /p, under [peer.\"a@h\"], this line would", _/binary>>, Text),
+    ?assertNotEqual(nomatch, string:find(Text, "\n    [peer.\"a@h\"]\n    tables = [\"sockets\"]\n")).
+
 denial_of_many(_) ->
     Hint = <<"/p does not grant 40 changes of this transaction, the first 32 of which are meant here; under [nft] this would: write = [1]">>,
     Text = portcullis:format_error({denied_by_policy, <<"nft.write">>, Hint}),
@@ -107,6 +116,33 @@ addresses_are_read_strictly(_) ->
                  [portcullis_address:is_server(Term)
                   || Term <- [fw, self(), {global, fw}, {via, m, n}, {192, 0, 2, 7}, {{192, 0, 2, 0}, 24}, "192.0.2.7"]]).
 
+%% Whoever has raised something in the shell sees what to type.
+absent_server_is_named(_) ->
+    Says = fun(Name) -> portcullis:format_error({down, {noproc, Name}}) end,
+    [?assertNotEqual({Part, nomatch}, {Part, string:find(Says(Name), Part)})
+     || {Name, Part} <- [{tour, "No server named tour runs here. To start it: portcullis:start_link([{name, tour}])."},
+                         {tour, "What raises in a shell ends the server that was started there"},
+                         {portcullis, "portcullis:start_link([])"}, {{global, 'a b'}, "start_link([{name, {global,'a b'}}])"},
+                         {{fw, 'a@h'}, "No server named fw runs on a@h"}, {{fw, 'a@h'}, "net_adm:ping('a@h')"}, {self(), "has ended"},
+                         {<<"x">>, "connection is down"}]],
+    ?assertEqual({error, {down, {noproc, tour}}}, portcullis:processes(tour, #{})),
+    ?assertEqual({error, {down, {noproc, tour}}}, portcullis:info(tour)).
+
+%% What the doctor says of a program that this user may not execute.
+who_may_start_it_is_said(Config) ->
+    Program = filename:join(proplists:get_value(priv_dir, Config), "portcullis-proc"),
+    ok = file:write_file(Program, <<>>),
+    ok = file:change_mode(Program, 8#040),
+    Text = portcullis:format_error({down, {open, Program, eacces}}),
+    case os:cmd("id -u") of
+        "0\n" -> ?assertNotEqual(nomatch, string:find(Text, "could not be started"));
+        _ ->
+            ?assertNotEqual(nomatch, string:find(Text, "has mode 0040, owner ")),
+            ?assertNotEqual(nomatch, string:find(Text, ["\n    sudo chmod 0750 ", Program])),
+            {ok, _, Fix} = portcullis_error:cannot_start({down, {open, Program, eacces}}),
+            ?assertEqual(iolist_to_binary(["sudo chmod 0750 ", Program]), Fix)
+    end.
+
 typing_mistakes(_) ->
     Says = fun(Path, Why) -> portcullis:format_error({bad_request, Path, Why}) end,
     [?assertNotEqual({Part, nomatch}, {Part, string:find(Text, Part)})
@@ -129,6 +165,14 @@ typing_mistakes(_) ->
                          {Says([interval], not_sampled), "cpu_rates"},
                          {Says([pid], tag), "a process of the system"},
                          {portcullis:format_error({unsupported, <<"topic listening">>}), "subscribe(query, #{table => listening"},
+                         {Says([columns, 1], {unknown_column, <<"local_prot">>, <<"local_port">>}), "local_prot in this table; did you mean local_port?"},
+                         {Says([commands, 1, add, <<"rul">>], {unknown_key, <<"rule">>}), "at commands.1.add.<<\"rul\">>: there is no such key; did you mean rule?"},
+                         {Says([address, 1], {range, 0, 255}), "between 0 and 255"},
+                         {Says([address, 2], {range, 8, 32}), "a prefix of 8 to 32 bits"},
+                         {Says([timeout], {range, 1000, 5000}), "milliseconds, and must be between 1000 and 5000: for an hour, #{timeout => 3600000}"},
+                         {Says([ref], {expected, integer}), "as nft_apply with confirm has answered it"},
+                         {portcullis:format_error(stale), "no change waits by that ref"},
+                         {portcullis:format_error(portcullis:ban({192, 0, 2, 7}, 3600)), "#{timeout => 3600000}"},
                          {Says([columns, 2], {expected, atom}), "the name of a column"},
                          {Says([where, comm], {expected, binary}), "a binary such as <<\"beam.smp\">>"},
                          {Says([where, rss], {expected, condition}), "{min, N}"}]].

@@ -200,7 +200,7 @@ restarted_server(Config) ->
     {ok, _} = portcullis:start_link(Options),
     {ok, Old} = portcullis:file_open(restarted, log(Config), #{}),
     ok = portcullis:stop(restarted),
-    ?assertEqual({error, {down, noproc}}, portcullis:file_read(Old)),
+    ?assertEqual({error, {down, {noproc, restarted}}}, portcullis:file_read(Old)),
     {ok, _} = portcullis:start_link(Options),
     {ok, New} = portcullis:file_open(restarted, log(Config), #{}),
     ?assertEqual({error, stale}, portcullis:file_read(Old)),

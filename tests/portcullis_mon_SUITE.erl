@@ -66,5 +66,5 @@ alarms(Config) ->
      || Percent <- [0.8, 101, -1, all]].
 
 no_server(_) ->
-    [?assertEqual({error, {down, noproc}}, apply(portcullis_mon, F, [no_such_server | More]))
+    [?assertEqual({error, {down, {noproc, no_such_server}}}, apply(portcullis_mon, F, [no_such_server | More]))
      || {F, More} <- [{avg1, []}, {nprocs, []}, {util, [1]}, {get_memory_data, []}, {limits, []}, {alarms, [#{}]}]].

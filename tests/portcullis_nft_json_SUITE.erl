@@ -65,6 +65,6 @@ process_of_another_library(_) ->
     ?assertMatch({ok, <<"{\"nftables\": [{\"table\": ", _/binary>>}, Commit(<<"{\"nftables\": [{\"list\": {\"tables\": null}}]}">>)),
     [?assertMatch({Text, {ok, <<"Error: ", _/binary>>}}, {Text, Commit(Text)})
      || Text <- [<<"add table">>, <<"{\"nftables\": [{\"add\": {\"table\": {\"family\": \"inet\", \"name\": \"other\"}}}]}">>]],
-    ?assertMatch({error, {down, noproc}}, portcullis_firewall:commit(no_such_server, Add, #{})).
+    ?assertMatch({error, {down, {noproc, no_such_server}}}, portcullis_firewall:commit(no_such_server, Add, #{})).
 
 text(Text) -> portcullis:nft_json(?SERVER, Text, #{}).

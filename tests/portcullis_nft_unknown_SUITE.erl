@@ -116,7 +116,7 @@ counted() ->
 
 %% What has not left this node has changed nothing, and the error says why.
 never_sent(_) ->
-    ?assertEqual({error, {down, noproc}}, portcullis:nft_apply(no_such_server, [add(table(inet, fw))], #{})),
+    ?assertEqual({error, {down, {noproc, no_such_server}}}, portcullis:nft_apply(no_such_server, [add(table(inet, fw))], #{})),
     {ok, Down} = portcullis:start_link(options(#{roles => [net], path => "/nonexistent"})),
     until(fun() -> {ok, #{net := #{state := State}}} = portcullis:info(Down), State =:= backoff end),
     ?assertMatch({error, {down, {no_program, _}}}, portcullis:nft_apply(Down, [add(table(inet, fw))], #{})),

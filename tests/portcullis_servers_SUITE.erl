@@ -81,8 +81,8 @@ stop_closes_the_program(_) ->
     ok = portcullis:stop(no_such_server).
 
 dead_server(_) ->
-    ?assertEqual({error, {down, noproc}}, portcullis:process(no_such_server, 1, [pid])),
-    ?assertEqual({error, {down, noproc}}, portcullis:process({global, no_such_server}, 1, [pid])),
+    ?assertEqual({error, {down, {noproc, no_such_server}}}, portcullis:process(no_such_server, 1, [pid])),
+    ?assertEqual({error, {down, {noproc, {global, no_such_server}}}}, portcullis:process({global, no_such_server}, 1, [pid])),
     ?assertMatch({error, {down, _}}, portcullis:info(no_such_server)),
     Server = start(),
     signal(Server, "STOP"),

@@ -111,8 +111,8 @@ on_this_host(_) ->
     ok = portcullis:stop(Server).
 
 no_server(_) ->
-    ?assertEqual({error, {down, noproc}}, portcullis:top(no_such_server, #{times => 1})),
-    ?assertEqual({error, {down, noproc}}, portcullis:top(no_such_server, [{times, 1}])),
+    ?assertEqual({error, {down, {noproc, no_such_server}}}, portcullis:top(no_such_server, #{times => 1})),
+    ?assertEqual({error, {down, {noproc, no_such_server}}}, portcullis:top(no_such_server, [{times, 1}])),
     %% Before anything is asked.
     [?assertMatch({_, {error, {bad_request, Path, _}}}, {Options, portcullis:top(no_such_server, Options)})
      || {Options, Path} <- [{#{sort => rss}, [sort]}, {#{rows => 0}, [rows]}, {#{colour => red}, [colour]},

@@ -29,6 +29,15 @@ defmodule PortcullisConveniencesTest do
     assert lacking == []
   end
 
+  test "a table without options, and a live one" do
+    assert {:ok, [%{load1: _}], _} = Portcullis.query(@server, :load)
+    assert {[%{load1: _}], _} = Portcullis.query!(@server, :load)
+    screen = ExUnit.CaptureIO.capture_io(fn -> assert :ok = Portcullis.top(@server, times: 1, interval: 50) end)
+    assert screen =~ "cpu ["
+    assert %Error{} = catch_error(Portcullis.top!(sort: :colour))
+    assert {:error, {:down, {:noproc, :nobody}}} = Portcullis.top(:nobody)
+  end
+
   test "the variants of a named server" do
     assert %{proc: %{state: :ready}} = Portcullis.info!(@server)
     assert Enum.any?(Portcullis.tables!(@server), &match?(%{name: :load}, &1))
@@ -36,7 +45,7 @@ defmodule PortcullisConveniencesTest do
     assert %Error{} = catch_error(Portcullis.nft_check!(@server, [], []))
     assert %Error{} = catch_error(Portcullis.nft_json!(@server, "{", []))
     assert %Error{} = catch_error(Portcullis.ban!(@server, :nobody, []))
-    assert %Error{reason: {:down, :noproc}} = catch_error(Portcullis.info!(:nobody))
+    assert %Error{reason: {:down, {:noproc, :nobody}}} = catch_error(Portcullis.info!(:nobody))
     assert %Error{} = catch_error(Portcullis.subscribe!(@server, :nothing, []))
   end
 

@@ -74,6 +74,11 @@ defmodule PortcullisTest do
 
     assert message.({:bad_request, [:where, :comm], {:expected, :binary}}) =~ ~s(a binary such as "beam.smp")
     assert message.({:down, :noproc}) =~ "put {Portcullis, []} into a supervisor"
+    assert message.({:down, {:noproc, :portcullis}}) =~ "Portcullis.start_link([])"
+    assert message.({:down, {:noproc, MyApp.Kernel}}) =~ "No server named MyApp.Kernel runs here"
+    assert message.({:down, {:noproc, MyApp.Kernel}}) =~ "Portcullis.start_link(name: MyApp.Kernel)"
+    assert message.({:down, {:noproc, :fw}}) =~ "Portcullis.start_link(name: :fw)"
+    assert message.({:bad_request, [:where, :pid], {:expected, "a list: {any_of, List}"}}) =~ "{:any_of, list}"
     assert message.({:bad_option, :colour, "no such option"}) =~ "See Portcullis.start_link/1."
     assert message.({:unsupported, "topic x"}) =~ "Portcullis.subscribe(:query, table: :listening, every: 1000)"
     assert message.({:bad_request, [:where], {:expected, :map}}) =~ "[pid: 1]"
@@ -110,14 +115,29 @@ defmodule PortcullisTest do
         ) ++
         for(path <- [[:columns], [:commands], [:where], [:interval], []], do: {:bad_request, path, {:expected, :list}}) ++
         for(
-          down <- [:noproc, :hello_timeout, {:node, :far@host, :closed}, {:node, :far@host, :x}, {:open, "/x", :eacces}],
+          down <- [
+            :noproc,
+            {:noproc, :fw},
+            {:noproc, :portcullis},
+            {:noproc, self()},
+            {:noproc, {:fw, :far@host}},
+            :hello_timeout,
+            {:node, :far@host, :closed},
+            {:node, :far@host, :x},
+            {:open, "/x", :eacces}
+          ],
           do: {:down, down}
         ) ++
         [
           :timeout,
           :overloaded,
           {:bad_request, [:columns, 1], {:unknown_column, "rss"}},
-          {:bad_request, [:interval], {:range, 50, 4999}}
+          {:bad_request, [:interval], {:range, 50, 4999}},
+          {:bad_request, [:timeout], {:range, 1000, 5000}},
+          {:bad_request, [:address, 2], {:range, 8, 32}},
+          {:bad_request, [:ref], {:expected, :integer}},
+          elem(Portcullis.ban({192, 0, 2, 7}, 3600), 1),
+          :stale
         ] ++
         [
           {:denied_by_policy, "nft.confirm",
@@ -238,7 +258,7 @@ defmodule PortcullisTest do
     assert {:ok, "Error: " <> _} = Portcullis.NFTables.commit(pid, "add table inet fw")
     {:ok, other} = Portcullis.NFTables.start_link(args: args)
     assert :ok = Portcullis.NFTables.stop(other)
-    assert {:error, {:down, :noproc}} = Portcullis.NFTables.commit(other, list)
+    assert {:error, {:down, {:noproc, ^other}}} = Portcullis.NFTables.commit(other, list)
   end
 
   test "subscriptions", %{own: own} do
@@ -264,7 +284,7 @@ defmodule PortcullisTest do
     assert {:ok, [_ | _]} = Portcullis.doctor(PortcullisTest.Server)
     assert Portcullis.doctor_report() =~ "No problem found."
     assert {_, [_ | _]} = Portcullis.checkup(PortcullisTest.Server)
-    assert {:error, {:down, :noproc}} = Portcullis.process(NoSuchServer, 1, [:pid])
+    assert {:error, {:down, {:noproc, NoSuchServer}}} = Portcullis.process(NoSuchServer, 1, [:pid])
     assert Portcullis.format_error(:timeout) =~ "deadline"
     assert {:error, {:bad_option, :colour, _}} = Portcullis.start_link(colour: :red)
   end

@@ -168,7 +168,8 @@ cookie(Alive, Fault, #{file := File, mode := Mode, uid := Uid, size := Size}) ->
              text("chmod 400 ~ts", [File])};
         owner ->
             {text("~ts belongs to ~ts", [File, portcullis_host:user_name(Uid)]),
-             text("sudo chown $(id -u) ~ts", [File])};
+             %% Who types it need not be who reads it.
+             text("sudo chown ~ts ~ts", [portcullis_host:user_name(maps:get(uid, portcullis_host:status())), File])};
         made_by_otp ->
             {text("~ts was made by OTP itself, with a generator that is not for secrets", [File]), renew(File)};
         short ->

@@ -199,15 +199,7 @@ or_unset(Source, #{status := problem, message := Message, fix := Fix} = Check) -
 or_unset(_, Check) -> Check.
 
 forbidden(Program, Mode, Owner, Gid, Uid) ->
-    User = portcullis_host:user_name(Uid),
-    Group = portcullis_host:group_name(Gid),
-    Message = text("~ts has mode ~4.8.0b, owner ~ts, group ~ts: user ~ts of this BEAM may not execute it",
-                   [Program, Mode, portcullis_host:user_name(Owner), Group, User]),
-    Fix = case lists:member(User, portcullis_host:members(Gid)) of
-        _ when Uid =:= Owner; Mode band 8#010 =:= 0 -> text("sudo chmod 0750 ~ts", [Program]);
-        true -> text("log in again and restart the BEAM: ~ts is in group ~ts, this BEAM is older", [User, Group]);
-        false -> portcullis_fix:join(portcullis_fix:role_of(Program), Gid, Group, User)
-    end,
+    {Message, Fix} = portcullis_fix:not_executable(Program, Mode, Owner, Gid, Uid),
     problem(permission, Message, Fix).
 
 mount(Program, Config) ->

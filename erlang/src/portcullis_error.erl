@@ -4,7 +4,8 @@
 -export([format/1, cause/1, cannot_start/1, text/2]).
 
 -define(DOCTOR, "portcullis_doctor:print() says more.").
--define(CONDITIONS, "a value, a list of values, {min, N}, {max, N}, {range, Min, Max} or {prefix, Binary}").
+-define(OF_A_SHELL, " What raises in a shell ends the server that was started there; one in a supervisor stays.").
+-define(CONDITIONS, "a value, a list of values, {min, N}, {max, N}, {range, Min, Max}, {prefix, Binary} or {any_of, List}").
 -define(KEYS, [address, cell_max, check, columns, commands, comment, confirm, events, every, generation, interval, items, length,
                limit, max_bytes, measure, name, offset, path, pid, ref, resource, role, share, size, table, text, threads, threshold,
                timeout, topic, value, what, where]).
@@ -65,8 +66,9 @@ text(overloaded) ->
 text(cancelled) -> "The request was cancelled.";
 text(esrch) -> "There is no such process, or its pid belongs to another one by now.";
 text(stale) ->
-    "What the request was made for is gone: a file was closed when its program ended, so open it again; the firewall is of "
-    "another generation by now, so list it again; a change was confirmed or taken back already, or its program has ended.";
+    "What the request was made for is gone. Of nft_confirm and nft_rollback: no change waits by that ref; it was confirmed or taken back "
+    "already, which it does itself when its time is over or its program ends, so look at what holds with portcullis:nft_list(). Of a file: "
+    "it was closed when its program ended, so open it again. Of generation: the firewall is of another one by now, so list it again.";
 text(busy) ->
     "Something else was in the way: others changed the firewall each time before the change was made, or the kernel was still giving a list "
     "to who does not take it; try again.";
@@ -105,7 +107,7 @@ text(Other) -> io_lib:format("~0tp", [Other]).
 
 %% The hint ends in the line to add, behind its section: both are shown as they belong into the file.
 denied(Rule, Hint) ->
-    Shape = "^(.+?); (?:in it, )?under (\\[\\w+\\]) this would: (.+)$",
+    Shape = "^(.+?); (?:in it, )?under (\\[(?:\\w|\\.|\"[^\"]*\")+\\]) this would: (.+)$",
     case re:run(Hint, Shape, [dotall, {capture, [1, 2, 3], binary}]) of
         {match, [Why, Section, Line]} ->
             case where(Why) of
@@ -127,6 +129,7 @@ where(Why) ->
     Of = fun(Shape) -> re:run(Why, Shape, [dotall, {capture, [1, 2], binary}]) end,
     case {Of("^(\\S+) does not grant (.+)$"), Of("^(there is no (\\S+), [^(]*)")} of
         {{match, [File, <<"it">>]}, _} -> [". In ", File];
+        {{match, [File, <<"it to node ", Node/binary>>]}, _} -> [" to node ", Node, ". In ", File];
         {{match, [File, What]}, _} -> [": ", What, ". In ", File];
         {_, {match, [Missing, File]}} ->
             [": ", string:trim(Missing), ". To put the example there, in which comments say what each line does:",
@@ -152,7 +155,11 @@ down({no_program, Tried} = Reason) ->
         _ -> [Message, ". To mend it:", portcullis_fix:block(Fix)]
     end;
 down({open, Program, Why}) ->
-    io_lib:format("The program ~ts could not be started: ~ts. ~s", [Program, posix(Why), ?DOCTOR]);
+    case Why =:= eacces andalso portcullis_fix:stopped(Program) of
+        {ok, Message, Fix} ->
+            [io_lib:format("The program could not be started: ~ts. To mend it:", [Message]), portcullis_fix:block(Fix), ?DOCTOR];
+        _ -> io_lib:format("The program ~ts could not be started: ~ts. ~s", [Program, posix(Why), ?DOCTOR])
+    end;
 down({node, Node, {start, Why}}) ->
     io_lib:format("Node ~ts cannot start the program: ~ts. It is named under [programs] in the file of that node.",
                   [Node, plain(Why)]);
@@ -185,7 +192,14 @@ down({protocol, What}) ->
     io_lib:format("The program broke the protocol (~0tp); install the program of this release. ~s", [What, ?DOCTOR]);
 down(epipe) -> "The program ended while it was written to (was it killed?).";
 down(stuck) -> "The program stopped answering (was it stopped by a signal?) and was killed.";
-down(noproc) -> "There is no such server; start one with portcullis:start_link/1.";
+down(noproc) -> ["There is no such server; start one with portcullis:start_link/1.", ?OF_A_SHELL];
+down({noproc, portcullis}) ->
+    ["No server named portcullis runs here. To start it: portcullis:start_link([]).", ?OF_A_SHELL];
+down({noproc, {Name, Node}}) when is_atom(Name), is_atom(Node), Name =/= global ->
+    io_lib:format("No server named ~0tp runs on ~ts, or that node cannot be reached: net_adm:ping('~ts') must be pong.", [Name, Node, Node]);
+down({noproc, Pid}) when is_pid(Pid) -> io_lib:format("The server ~w has ended.~s", [Pid, ?OF_A_SHELL]);
+down({noproc, Name}) when is_atom(Name); is_tuple(Name) ->
+    io_lib:format("No server named ~0tp runs here. To start it: portcullis:start_link([{name, ~0tp}]).~s", [Name, Name, ?OF_A_SHELL]);
 down(stopped) -> "The server was stopped.";
 down({refused, _} = Refused) -> text(Refused);
 down(Reason) -> io_lib:format("The connection is down: ~0tp.", [Reason]).
@@ -208,6 +222,13 @@ cannot_start({down, {no_program, [{First, _, _} | _] = Tried}}) ->
             {ok, text("The program cannot be started (~ts): ~ts~ts", [Looked, Message, portcullis_fix:or_else(Source)]),
              portcullis_fix:named_fix(Source, Fix)}
     end;
+cannot_start({down, {open, Program, eacces}} = Error) ->
+    case portcullis_fix:stopped(Program) of
+        {ok, Message, Fix} -> {ok, text("The program could not be started: ~ts", [Message]), Fix};
+        none ->
+            {down, {open, _, Why}} = Error,
+            {ok, text("The program ~ts could not be started: ~ts", [Program, posix(Why)]), <<"portcullis_doctor:print()">>}
+    end;
 cannot_start({down, {open, Program, Why}}) ->
     {ok, text("The program ~ts could not be started: ~ts", [Program, posix(Why)]), <<"portcullis_doctor:print()">>};
 cannot_start({refused, #{message := Message, fix := Fix}}) ->
@@ -221,6 +242,7 @@ absent(_) -> "There is no program to start".
 
 wrong([commands], {expected, list}) -> "it should be a list of commands; a single one belongs into a list too: [Command]";
 wrong([columns], {expected, list}) -> "it should be a list of columns, such as [pid, comm]";
+wrong(_, {unknown_key, Meant}) -> ["there is no such key; did you mean ", plain(Meant), "?"];
 wrong([Top, _ | _], unknown_key) when Top =:= commands; Top =:= what; Top =:= text ->
     "there is no such key here; see libnftables-json(5)";
 wrong(Path, unknown_key) when Path =/= [] ->
@@ -232,6 +254,15 @@ wrong([Columns, N], {expected, atom}) when is_integer(N), (Columns =:= columns o
     "it should be the name of a column, such as comm";
 wrong([where], {expected, map}) -> "it should be a map from columns to conditions, such as #{pid => 1}";
 wrong([pid | _], tag) -> why({expected, pid});
+wrong([address, 2], {range, Min, Max}) when Max =:= 32; Max =:= 128 ->
+    io_lib:format("a network has a prefix of ~b to ~b bits: {{10,0,0,0},8}. To take back every ban, unban each that portcullis:banned/1 "
+                  "lists", [Min, Max]);
+wrong([address | _], {range, 0, 255}) -> "each of the four numbers of an address is between 0 and 255";
+wrong([address | _], {range, 0, 65535}) -> "each of the eight numbers of an address is between 0 and 65535";
+wrong([timeout], {range, 1000, Max}) ->
+    io_lib:format("it is in milliseconds, and must be between 1000 and ~b: for an hour, #{timeout => 3600000}", [Max]);
+wrong([ref], Why) when Why =/= missing -> "it should be the ref of a change, as nft_apply with confirm has answered it";
+wrong([timeout], {range, Min, Max}) -> io_lib:format("it is in milliseconds, and must be between ~b and ~b", [Min, Max]);
 wrong([table], {unknown_name, Name}) ->
     case portcullis_opts:nearest(Name, portcullis_atoms:table_names()) of
         {ok, Near} -> io_lib:format("there is no table ~ts; did you mean ~ts?", [name(Name), Near]);
@@ -294,6 +325,8 @@ why({unknown_column, Name}) ->
         none -> ";"
     end,
     ["there is no column ", name(Name), " in this table", Near, " portcullis:tables() has the columns of each"];
+why({unknown_column, Name, Meant}) ->
+    ["there is no column ", name(Name), " in this table; did you mean ", plain(Meant), "? portcullis:tables() has the columns of each"];
 why({not_comparable, Column}) -> io_lib:format("column ~ts holds lists or maps and cannot be compared", [Column]);
 why({frame_too_long, Max}) -> io_lib:format("it is longer than ~p bytes", [Max]);
 why({unknown_name, Name}) -> ["nothing has the name ", printable(Name)];

@@ -90,6 +90,8 @@ commit(Server, Text, Options) ->
     end.
 
 -spec ban(portcullis:server(), term(), options()) -> {ok, term()} | {error, portcullis:error()}.
+ban(_, _, Options) when not is_map(Options), not is_list(Options) ->
+    {error, {bad_request, [], {expected, <<"an address, and options in a map, times in milliseconds: #{timeout => 3600000}">>}}};
 ban(Server, Address, Options) ->
     Args = portcullis_opts:with(address, portcullis_address:read(Address), Options),
     case portcullis_request:ask(Server, ban, Args) of

@@ -3,7 +3,7 @@
 -module(portcullis_fix).
 
 -export([install/1, install_command/2, mix_command/2, built_first/2, missing/2, named/3, named_fix/2, or_else/1, role_of/1, build/0, policy/1,
-         policy_check/0, join/4, forbidden/1, absolute/1, absolute/2, block/1]).
+         policy_check/0, join/4, forbidden/1, not_executable/5, stopped/1, absolute/1, absolute/2, block/1]).
 
 -include_lib("kernel/include/file.hrl").
 
@@ -149,6 +149,41 @@ forbidden(File) ->
                  true -> install([role_of(File)]);
                  false -> text("sudo chmod 0755 ~ts", [Folder])
              end}
+    end.
+
+%% Why a user may not execute a program that is there, and what mends it.
+-spec not_executable(file:filename_all(), Mode :: non_neg_integer(), Owner :: non_neg_integer(), Gid :: non_neg_integer(),
+                     Uid :: non_neg_integer()) -> {binary(), binary()}.
+not_executable(Program, Mode, Owner, Gid, Uid) ->
+    User = portcullis_host:user_name(Uid),
+    Group = portcullis_host:group_name(Gid),
+    Message = text("~ts has mode ~4.8.0b, owner ~ts, group ~ts: user ~ts of this BEAM may not execute it",
+                   [Program, Mode band 8#7777, portcullis_host:user_name(Owner), Group, User]),
+    Fix = case lists:member(User, portcullis_host:members(Gid)) of
+        _ when Uid =:= Owner; Mode band 8#010 =:= 0 -> text("sudo chmod 0750 ~ts", [Program]);
+        true -> text("log in again and restart the BEAM: ~ts is in group ~ts, this BEAM is older", [User, Group]);
+        false -> join(role_of(Program), Gid, Group, User)
+    end,
+    {Message, Fix}.
+
+%% The same of a program that the kernel did not start, as far as its file says why.
+-spec stopped(file:filename_all()) -> {ok, binary(), binary()} | none.
+stopped(Program) ->
+    #{uid := Uid, groups := Groups} = portcullis_host:status(),
+    case file:read_file_info(Program, [raw]) of
+        {ok, #file_info{mode = Mode, uid = Owner, gid = Gid}} when Uid =/= 0 ->
+            Bit = case {Uid =:= Owner, lists:member(Gid, Groups)} of
+                {true, _} -> 8#100;
+                {false, true} -> 8#010;
+                {false, false} -> 8#001
+            end,
+            case Mode band Bit of
+                0 ->
+                    {Message, Fix} = not_executable(Program, Mode, Owner, Gid, Uid),
+                    {ok, Message, Fix};
+                _ -> none
+            end;
+        _ -> none
     end.
 
 mode(Folder) ->

@@ -136,7 +136,9 @@ cancel(#request{server = Server, tag = Tag}) -> gen_server:cast(Server, {cancel,
 -spec call(portcullis:server(), info | config) -> term().
 call(Server, Question) ->
     try gen_server:call(Server, Question)
-    catch exit:{Reason, _} -> {error, {down, Reason}}
+    catch
+        exit:{noproc, _} -> {error, {down, {noproc, Server}}};
+        exit:{Reason, _} -> {error, {down, Reason}}
     end.
 
 %% --- the question ---------------------------------------------------------------------------------------------------
@@ -193,7 +195,7 @@ chunks(Tag, Request, Reader, Count, Fun, Acc, Deadline) ->
             true = erlang:demonitor(Tag, [flush]),
             {error, Error};
         {'DOWN', Tag, process, _, noproc} ->
-            {error, {down, noproc}};
+            {error, {down, {noproc, Request#request.server}}};
         {'DOWN', Tag, process, _, Reason} ->
             {error, outcome(Request, {down, Reason})}
     after left(Deadline) ->
