@@ -312,3 +312,22 @@ fn two_that_say_who_they_are_at_once_do_not_share_the_last_place() {
     let again = |line: &String| line.starts_with(GOOD) && line.contains("it has connected again");
     waiting::eventually("the end of its older connection is told", || SAID.lock().unwrap().iter().any(again));
 }
+
+/// Of several nodes of a host, the administrator would have to guess which it was.
+#[test]
+fn who_is_refused_is_named_in_the_log() {
+    static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let port = node_with("failures_per_minute = 1000000", |line| LINES.lock().unwrap().push(line.to_owned()));
+    assert!(peer(port, "web-2@127.0.0.1").is_none());
+    let line = "127.0.0.1, which calls itself web-2@127.0.0.1: the node is not in the allow-list";
+    waiting::eventually("its name is told", || LINES.lock().unwrap().iter().any(|said| said == line));
+    // What is no name of a node is not repeated.
+    let mut socket = handshake::connected(port).unwrap();
+    let hello = Hello { flags: Flags::OFFERED, creation: 5, name: name("x@127.0.0.1") };
+    let frame = Length::Two.frame(&hello.write_name()).unwrap();
+    let escape: Vec<u8> = frame.iter().map(|b| if *b == b'x' { 0x1b } else { *b }).collect();
+    socket.write_all(&escape).unwrap();
+    let nameless = "127.0.0.1: the name of the node is not ";
+    waiting::eventually("it is told", || LINES.lock().unwrap().iter().any(|said| said.starts_with(nameless)));
+    assert!(!LINES.lock().unwrap().iter().any(|said| said.contains('\u{1b}')));
+}
