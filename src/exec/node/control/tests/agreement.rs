@@ -255,9 +255,11 @@ fn gate(kind: &Kind) -> Gate {
     let (open, mut scratch) = (open(), Control::new(false, |_| {}));
     let mut gate = Gate::new(node(OWN, 8), node(APP, 7), &open);
     let other = back(kind.0);
-    // Each side has said something first, so that it can be addressed.
+    // Each side has told of itself first, so that it can be addressed.
     for (way, to) in [(kind.0, "x"), (other, "x")] {
-        let hello = answer::reg_send(&pid(way, 1), to, &[106]);
+        let mut own = Writer::new();
+        write::pid(&mut own, &pid(way, 1));
+        let hello = answer::reg_send(&pid(way, 1), to, own.bytes());
         assert_eq!(pass(&mut gate, &mut scratch, &open, way, &hello), "accept");
     }
     for frame in before(kind) {
