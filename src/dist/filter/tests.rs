@@ -3,6 +3,7 @@
 
 mod attacks;
 mod properties;
+mod told;
 
 use super::policy::Policy;
 use super::table::Rule;

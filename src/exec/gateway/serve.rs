@@ -31,7 +31,7 @@ use crate::exec::node::strangers::{Failures, Known};
 use crate::exec::node::turns::{Fading, Spent, Turn};
 use crate::exec::stream::Stream;
 use crate::exec::stream::tls::Identity;
-use crate::limits::{GATEWAY_BUFFERS_MAX, GATEWAY_FACTS_MS, GATEWAY_REST_MS, NODE_ACCEPTS_PER_TURN};
+use crate::limits::{GATEWAY_BUFFERS_MAX, GATEWAY_FACTS_MS};
 use crate::sys::poll::{self, Can, Interest};
 use crate::sys::random;
 
@@ -66,10 +66,10 @@ pub(super) struct Gateway {
     pub policy: Policy,
     pub bounds: Connections,
     cookie: Cookie,
-    listeners: Vec<TcpListener>,
+    pub(super) listeners: Vec<TcpListener>,
     /// Nobody is taken in until then.
-    rests: Option<Instant>,
-    tls: Option<Identity>,
+    pub(super) rests: Option<Instant>,
+    pub(super) tls: Option<Identity>,
     pub report: fn(&str),
     pub reports: Reports,
     desk: Desk,
@@ -85,7 +85,7 @@ pub(super) struct Gateway {
     pub(super) known: Known,
     /// Which starts of the protected node and of a peer were connected last. Of peers in the allow-list, so that there are not more.
     starts: HashMap<String, [u32; 2]>,
-    next: u64,
+    pub(super) next: u64,
     /// What all guests took.
     guests: Spent,
     fading: Fading,
@@ -257,34 +257,6 @@ impl Gateway {
             }
         }
         over.into_iter().for_each(|(id, why)| self.part(id, &why));
-    }
-
-    /// Takes in whoever has come.
-    fn accept(&mut self, which: usize, now: Instant) {
-        for _ in 0..NODE_ACCEPTS_PER_TURN {
-            let accepted = self.listeners.get(which).map(TcpListener::accept);
-            let (socket, from) = match accepted {
-                Some(Ok(accepted)) => accepted,
-                Some(Err(e)) if [Some(libc::EMFILE), Some(libc::ENFILE)].contains(&e.raw_os_error()) => {
-                    self.rests = Some(now + Duration::from_millis(GATEWAY_REST_MS));
-                    let gone = self.known.goes(self.strangers().iter());
-                    gone.into_iter().for_each(|id| self.push_out(id, now));
-                    return;
-                }
-                _ => return,
-            };
-            if self.failures.too_many(from.ip(), self.bounds.failures_per_minute, now) {
-                continue;
-            }
-            let gone = self.known.make_room(&self.strangers(), from.ip(), &self.bounds);
-            gone.into_iter().for_each(|id| self.push_out(id, now));
-            let deadline = now + Duration::from_millis(self.bounds.handshake_ms);
-            if let Ok(stream) = Stream::accept(socket, self.tls.as_ref()) {
-                let guest = Guest::new(from.ip(), Leg::new(stream, now), deadline);
-                self.peers.insert(self.next, Peer::Guest(Box::new(guest)));
-                self.next = self.next.saturating_add(1);
-            }
-        }
     }
 
     /// What is known of the protected node, if it can be relied on: somebody is connected with it, or it was asked just now.

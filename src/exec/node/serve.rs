@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::errno::Errno;
 
@@ -25,17 +25,12 @@ use crate::dist::config::{Config, Connections};
 use crate::dist::control::{self, Control as Signal, answer};
 use crate::dist::filter::policy::Policy;
 use crate::dist::handshake::cookie::Cookie;
-use crate::dist::handshake::flags::Flags;
-use crate::dist::handshake::message::Hello;
 use crate::dist::handshake::name::NodeName;
-use crate::dist::handshake::{Acceptor, Connected, Existing, Failure, Guests};
+use crate::dist::handshake::{Connected, Existing, Failure, Guests};
 use crate::dist::learn::Node as Place;
-use crate::exec::stream::Stream;
 use crate::exec::stream::tls::Identity;
-use crate::limits::NODE_ACCEPTS_PER_TURN;
 use crate::op::Role;
 use crate::sys::poll::{self, Can as Ready, Interest};
-use crate::sys::random;
 
 /// What a node is made of.
 #[derive(Debug)]
@@ -83,17 +78,17 @@ pub(super) struct Node {
     pub failures: Failures,
     pub known: Known,
     cookie: Cookie,
-    listeners: Vec<TcpListener>,
+    pub(super) listeners: Vec<TcpListener>,
     /// Nobody is taken in until then.
     pub rests: Option<Instant>,
-    tls: Option<Identity>,
+    pub(super) tls: Option<Identity>,
     pub report: fn(&str),
     pub reports: Reports,
     pub desk: Desk<Opening>,
     pub sessions: Sessions,
     pub direct: Direct,
     pub connections: BTreeMap<u64, Connection>,
-    next: u64,
+    pub(super) next: u64,
     /// What all took who have not said who they are.
     strangers: Spent,
     fading: Fading,
@@ -246,32 +241,6 @@ impl Node {
         let waits = self.connections.values().any(|connection| connection.waits);
         let can = if waits { poll::now(&interests) } else { poll::any(&interests, timeout) };
         Ok(waited.into_iter().zip(can?).collect())
-    }
-
-    /// Greets whoever has come.
-    fn accept(&mut self, which: usize, now: Instant) -> Result<(), Errno> {
-        for _ in 0..NODE_ACCEPTS_PER_TURN {
-            let (socket, from) = match self.listeners.get(which).map(TcpListener::accept) {
-                Some(Ok(accepted)) => accepted,
-                Some(Err(e)) if [Some(libc::EMFILE), Some(libc::ENFILE)].contains(&e.raw_os_error()) => {
-                    self.rest(now);
-                    break;
-                }
-                _ => break,
-            };
-            if self.failures.too_many(from.ip(), self.bounds.failures_per_minute, now) {
-                continue;
-            }
-            self.make_room(from.ip(), now);
-            let own = Hello { flags: Flags::OFFERED, creation: self.creation, name: self.name.clone() };
-            let deadline = now + Duration::from_millis(self.bounds.handshake_ms);
-            let acceptor = Acceptor::new(own, random::number()?, deadline);
-            if let Ok(stream) = Stream::accept(socket, self.tls.as_ref()) {
-                self.connections.insert(self.next, Connection::new(stream, from.ip(), acceptor, now));
-                self.next = self.next.saturating_add(1);
-            }
-        }
-        Ok(())
     }
 
     /// A copy was started, or was not.

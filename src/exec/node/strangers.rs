@@ -6,14 +6,20 @@
 #![forbid(unsafe_code)]
 
 use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpListener};
 use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
 
 use super::connection::{Connection, Over, Phase};
 use super::serve::Node;
 use crate::dist::config::Connections;
-use crate::dist::handshake::Failure;
-use crate::limits::{DIST_CONNECTIONS_MAX, NODE_ADDRESSES_MAX, NODE_FAILURES_S};
+use crate::dist::handshake::flags::Flags;
+use crate::dist::handshake::message::Hello;
+use crate::dist::handshake::{Acceptor, Failure};
+use crate::exec::stream::Stream;
+use crate::limits::{DIST_CONNECTIONS_MAX, NODE_ACCEPTS_PER_TURN, NODE_ADDRESSES_MAX, NODE_FAILURES_S};
+use crate::sys::random;
 
 /// What counts as one address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -144,6 +150,32 @@ impl Known {
 }
 
 impl Node {
+    /// Greets whoever has come.
+    pub(super) fn accept(&mut self, which: usize, now: Instant) -> Result<(), Errno> {
+        for _ in 0..NODE_ACCEPTS_PER_TURN {
+            let (socket, from) = match self.listeners.get(which).map(TcpListener::accept) {
+                Some(Ok(accepted)) => accepted,
+                Some(Err(e)) if [Some(libc::EMFILE), Some(libc::ENFILE)].contains(&e.raw_os_error()) => {
+                    self.rest(now);
+                    break;
+                }
+                _ => break,
+            };
+            if self.failures.too_many(from.ip(), self.bounds.failures_per_minute, now) {
+                continue;
+            }
+            self.make_room(from.ip(), now);
+            let own = Hello { flags: Flags::OFFERED, creation: self.creation, name: self.name.clone() };
+            let deadline = now + Duration::from_millis(self.bounds.handshake_ms);
+            let acceptor = Acceptor::new(own, random::number()?, deadline);
+            if let Ok(stream) = Stream::accept(socket, self.tls.as_ref()) {
+                self.connections.insert(self.next, Connection::new(stream, from.ip(), acceptor, now));
+                self.next = self.next.saturating_add(1);
+            }
+        }
+        Ok(())
+    }
+
     fn strangers(&self) -> Vec<Stranger> {
         let greeting = self.connections.iter().filter(|(_, c)| matches!(c.phase, Phase::Greeting(_)));
         greeting.map(|(id, c)| Stranger { id: *id, from: c.from, silent: !c.has_begun() }).collect()
