@@ -72,10 +72,18 @@ impl Pair {
         self.leg(party).waits && !self.leg(party.other()).closed && self.passes_on(party)
     }
 
-    /// Whether what came before has gone on.
+    /// Whether what came before has gone on, and a peer has read what it was told.
+    ///
+    /// Who does not read is not heard: whatever he says that the protected node answers by itself (a ping, a monitor of nobody, an unlink)
+    /// would stay in that node, which has no bound for it. For each ping `net_kernel` starts a process that waits until its answer can go.
     fn passes_on(&self, party: Party) -> bool {
         let (source, sink) = (self.leg(party), self.leg(party.other()));
-        source.run.is_empty() && !sink.is_waiting() && !source.is_full()
+        source.run.is_empty() && !sink.is_waiting() && !source.is_full() && !self.is_deaf(party)
+    }
+
+    /// Whether that side is a peer for whom something of the protected node's waits. One that has said its last will not read it.
+    fn is_deaf(&self, party: Party) -> bool {
+        party == Party::Peer && !self.peer.closed && !self.node.run.is_empty()
     }
 
     /// Whether something waits to be written to this side.
@@ -136,7 +144,8 @@ impl Pair {
                 Ok(went) => moved |= went,
                 Err(_) => sink.closed = true,
             }
-            if !source.run.is_empty() || sink.is_waiting() || source.is_full() || sink.closed {
+            let gone = sink.closed;
+            if gone || !self.passes_on(direction.sender()) {
                 return Ok(moved);
             }
             if !self.gather(direction, policy, ledger, now, until)? {
