@@ -85,6 +85,10 @@ pub const DIST_ATOMS_DEFAULT: usize = 10_000;
 /// The same of all names that a file lets in, together: they are kept for names, whether those are connected or not. Some 18 bytes each, so 150 MB.
 pub const DIST_ATOMS_TOGETHER: usize = 8 << 20;
 
+/// The same where one node stands behind a gateway, unless the file says otherwise: three quarters of what it has room for by default. Without TLS
+/// one peer can come by each name in turn.
+pub const DIST_ATOMS_BEHIND: usize = 3 << 18;
+
 /// Processes, aliases, monitors, links and requests that are remembered of one connection, unless the file says otherwise or lets in so many
 /// nodes that each has less of [`DIST_LEARNED_TOGETHER`].
 pub const DIST_LEARNED_DEFAULT: usize = 16_384;

@@ -9,8 +9,8 @@ use super::{Config, Connections, Epmd, Programs, Tls, VERSION};
 use crate::dist::filter::policy::{Limits, Policy};
 use crate::dist::handshake::name::NodeName;
 use crate::limits::{
-    self, DIST_ATOMS_DEFAULT, DIST_ATOMS_TOGETHER, DIST_CONNECTIONS_MAX, DIST_LEARNED_DEFAULT,
-    DIST_LEARNED_TOGETHER,
+    self, DIST_ATOMS_BEHIND, DIST_ATOMS_DEFAULT, DIST_ATOMS_TOGETHER, DIST_CONNECTIONS_MAX,
+    DIST_LEARNED_DEFAULT, DIST_LEARNED_TOGETHER,
 };
 use crate::settings::{Reader, Value, quoted};
 
@@ -65,7 +65,9 @@ impl<'t> Reader<'t> {
         let connections = connections.and_then(|v| self.table(v, "connections"));
         let connections = connections.map(|table| self.connections(table)).unwrap_or_default();
         let names = policy.allow.len();
-        policy.limits.atoms = DIST_ATOMS_DEFAULT.min(DIST_ATOMS_TOGETHER / names.max(1));
+        // Of a gateway all of them come to one node, which ends when its table is full.
+        let together = if protects.is_some() { DIST_ATOMS_BEHIND } else { DIST_ATOMS_TOGETHER };
+        policy.limits.atoms = DIST_ATOMS_DEFAULT.min(together / names.max(1));
         policy.limits.learned = DIST_LEARNED_DEFAULT.min(DIST_LEARNED_TOGETHER / connections.nodes.max(1));
         if let Some(table) = limits.and_then(|v| self.table(v, "limits")) {
             policy.limits = self.message_limits(table, &policy.limits, [names, connections.nodes]);

@@ -123,6 +123,18 @@ fn what_all_names_may_bring_of_atoms_has_a_bound() {
     assert_eq!(atoms(8, "[limits]\natoms = 1048576"), 1 << 20);
 }
 
+/// A node of OTP has room for 1,048,576 atoms, and ends where there is none for one more.
+#[test]
+fn what_all_names_of_a_gateway_may_bring_leaves_room_in_its_node() {
+    let atoms = |count, more: &str| {
+        let text = format!("{GATEWAY}at = \"127.0.0.1:9101\"\n[allow]\nnodes = [{}]\n{more}", names(count));
+        ok(&text).policy.limits.atoms
+    };
+    assert_eq!((atoms(1, ""), atoms(78, ""), atoms(79, "")), (10_000, 10_000, 9954));
+    assert_eq!((atoms(104, ""), atoms(255, "")), (7561, 3084));
+    assert_eq!(atoms(104, "[limits]\natoms = 10000"), 10_000, "a node can have been given more (`+t`)");
+}
+
 #[test]
 fn what_is_remembered_of_all_nodes_together_has_a_bound() {
     let learned = |text: &str| ok(&format!("{HEAD}{text}")).policy.limits.learned;
