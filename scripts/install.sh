@@ -230,7 +230,7 @@ check_roles() {
 
 report() {
     say "who may start it: root and the members of $group ($(members))"
-    say "add one:          usermod -aG $group USER, then restart the BEAM (groups are read at login)"
+    say "add one:          sudo usermod -aG $group USER, then restart the BEAM (groups are read at login)"
     say "to undo:          sudo sh $ROOT/scripts/install.sh --uninstall --dest $dest"
 }
 

@@ -9,6 +9,8 @@ all() ->
      addresses_are_read_strictly, typing_mistakes, absent_server_is_named, who_may_start_it_is_said].
 
 errors_are_sentences(_) ->
+    NotDistributed = portcullis:format_error({down, {node, 'portcullis@localhost', nodedown}}),
+    ?assertEqual(node() =:= nonode@nohost, string:find(NotDistributed, "erl -sname app@localhost") =/= nomatch),
     Refused = #{code => 71, reason => file_mode, message => <<"the mode is 0755">>, fix => <<"chmod 0750 X">>},
     Errors = [timeout, overloaded, cancelled, esrch, {refused, Refused}, {refused, #{}},
               {denied_by_policy, <<"proc.environ">>, <<"grant it">>},

@@ -12,7 +12,7 @@ suite() ->
     [{timetrap, {minutes, 5}}].
 
 all() ->
-    [examples_of_builders, listed_as_built, translated_addresses].
+    [examples_of_builders, listed_as_built, translated_addresses, a_list_of_numbers_is_no_text].
 
 init_per_suite(Config) -> portcullis_test_firewall:init(Config).
 
@@ -61,3 +61,13 @@ translated_addresses(_) ->
     {ok, _} = change([add(Object) || Object <- Objects]),
     {ok, Listed} = list(portcullis_nft:list(table(ip, nat4))),
     ?assertEqual(sorted(Objects), sorted(Listed)).
+
+%% [53] reads as the text "5", which is another port.
+a_list_of_numbers_is_no_text(_) ->
+    Ports = payload(udp, dport),
+    [?assertError({bad_value, Value, <<_/binary>>}, match(Ports, Value))
+     || Value <- [[53], [53, 53], "8080", [22, 80], {22, 80}, 1.5]],
+    ?assertError({bad_value, [53], _}, match(Ports, portcullis_nft:set([[53]]))),
+    [?assertMatch(#{match := #{right := <<"domain">>}}, match(Ports, Text)) || Text <- ["domain", domain, <<"domain">>]],
+    ?assertMatch(#{match := #{right := 53}}, match(Ports, 53)),
+    ?assertMatch(#{match := #{right := #{set := [22, 80]}}}, match(Ports, portcullis_nft:set([22, 80]))).

@@ -312,6 +312,8 @@ defmodule PortcullisTest do
     end
 
     assert Portcullis.format_error(elem(down, 1)) =~ "cannot be reached"
+    # The tests run on a node without a name, and that is why.
+    assert Portcullis.format_error(elem(down, 1)) =~ "iex --sname app@localhost --erl \"-start_epmd false"
   end
 end
 

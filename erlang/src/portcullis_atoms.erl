@@ -38,7 +38,7 @@ operations() ->
     [changes, more, 'after', nft_apply, nft_confirm, nft_rollback, nft_list, nft_json, ban, unban, banned, commands, confirm, confirmed, check, generation, ref,
      by, change, changed, interface, netfilter,
      info, args, requests, errors, bad_frames, rows, in_flight, uptime,
-     processes, columns, where, limit, cell_max, min, max, range, prefix,
+     processes, columns, where, limit, cell_max, min, max, range, prefix, any_of,
      started, duration, vanished, denied, cut, truncated, source, procfs, true, false,
      process, pid, items, undefined, redacted,
      file_open, file_read, file_close, handle, path, offset, length, size, mtime, handles,

@@ -168,6 +168,9 @@ down({node, Node, denied}) ->
     io_lib:format("Node ~ts does not let this node open sessions; on its host: portcullis dist test-filter --config FILE "
                   "--node ~ts --direction in --message reg_send portcullis", [Node, node()]);
 down({node, Node, closed}) -> io_lib:format("The program behind node ~ts has ended.", [Node]);
+down({node, Node, _}) when node() =:= nonode@nohost ->
+    io_lib:format("Node ~ts cannot be reached, as this BEAM is not distributed. It has to be started with a name, without epmd with the port of that node: "
+                  "erl -sname app@localhost -start_epmd false -erl_epmd_port 9100 -dist_listen false; that node must allow the name.", [Node]);
 down({node, Node, _}) ->
     io_lib:format("Node ~ts cannot be reached. Here: erlang:get_cookie() must be its cookie, and net_adm:ping('~ts') pong; on "
                   "its host: portcullis node must run, and allow ~ts.", [Node, Node, node()]);

@@ -63,8 +63,19 @@ pair(Value) -> value(Value).
 value(Value) when is_integer(Value); is_binary(Value); is_map(Value); is_boolean(Value); Value =:= null -> Value;
 value(Word) when is_atom(Word) -> atom_to_binary(Word);
 value(Address) when tuple_size(Address) =:= 4; tuple_size(Address) =:= 8 -> list_to_binary(inet:ntoa(Address));
-value([First | _] = Text) when is_integer(First) -> word(Text);
-value(Values) when is_list(Values) -> [value(Value) || Value <- Values].
+value([First | _] = Text) when is_integer(First) ->
+    %% A list of numbers that is meant as one would be another port: [53] is the text "5".
+    case lists:all(fun is_digit/1, Text) orelse not io_lib:printable_unicode_list(Text) of
+        true -> error({bad_value, Text, <<"a number is written without brackets and quotes, one of several numbers as "
+                                          "portcullis_nft:set([22, 80]), a text of digits as a binary">>});
+        false -> word(Text)
+    end;
+value(Values) when is_list(Values) -> [value(Value) || Value <- Values];
+value(Other) ->
+    error({bad_value, Other, <<"it should be a number, an atom, a text, an address, an expression, or a list of them; from one to another: "
+                               "portcullis_nft:range(22, 80)">>}).
+
+is_digit(Character) -> Character >= $0 andalso Character =< $9.
 
 -spec word(name()) -> binary().
 word(Word) when is_binary(Word) -> Word;

@@ -198,15 +198,15 @@ impl Text {
     }
 
     /// In a column of numbers, a list of them is as good as a text. It is taken for one where it reads as a number, as `"80"`, which
-    /// is [56, 48], does; or as a name, as `"root"` does, in which letters stand in any order: who lists numbers begins with the smallest.
+    /// is [56, 48], does, or as a name, as `"root"` does; and its characters do not ascend: what a program lists is sorted most often, and pids of a
+    /// container, as [50, 52], are digits.
     fn is_meant_as_numbers(&self, kind: Kind) -> bool {
         let bytes = self.0.as_bytes();
         let number = bytes.len() >= NUMBER_MIN && bytes.iter().all(u8::is_ascii_digit);
         let name = bytes.len() >= NAME_MIN
             && bytes.first().is_some_and(u8::is_ascii_lowercase)
-            && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(b))
-            && !bytes.is_sorted_by(|a, b| a < b);
-        kind == Kind::Number && !number && !name
+            && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-.".contains(b));
+        kind == Kind::Number && (bytes.is_sorted_by(|a, b| a < b) || !number && !name)
     }
 
     fn no_number(&self) -> String {

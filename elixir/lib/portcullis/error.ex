@@ -23,6 +23,8 @@ defmodule Portcullis.Error do
      "config :portcullis, capability_holders: %{expected: [name]}"},
     {"start one with portcullis:start_link/1", "put {Portcullis, []} into a supervisor"},
     {"portcullis:start_link([])", "Portcullis.start_link([])"},
+    {"erl -sname app@localhost -start_epmd false -erl_epmd_port 9100 -dist_listen false",
+     "iex --sname app@localhost --erl \"-start_epmd false -erl_epmd_port 9100 -dist_listen false\""},
     {~r/portcullis:start_link\(\[\{name, 'Elixir\.([\w.]+)'\}\]\)/, "Portcullis.start_link(name: \\1)"},
     {~r/portcullis:start_link\(\[\{name, ([a-z]\w*)\}\]\)/, "Portcullis.start_link(name: :\\1)"},
     {~r/portcullis:start_link\(\[\{name, \{(global|via),(.*)\}\}\]\)/, "Portcullis.start_link(name: {:\\1, \\2})"},

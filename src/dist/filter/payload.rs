@@ -78,7 +78,11 @@ pub(super) fn look<'m>(
         return Err(Reason::TableFull);
     }
     if tells_of_nobody(direction, &message.control) {
-        let _ = seen.lessons.drain(..in_tuple);
+        let mut at = 0;
+        seen.lessons.retain(|lesson| {
+            at += 1;
+            at > in_tuple || !matches!(lesson.identifier, Identifier::Pid(_))
+        });
     }
     // Who a group leader is, is told so that it can be asked to write. OTP has the master of an application in its place, which stops it
     // for who says so: as a process that may be spoken to it must be told of by something else than its place in the tuple.
@@ -94,14 +98,21 @@ pub(super) fn look<'m>(
 
 /// Whether nobody who gets a message learns of a process by its control tuple. That an unlink was seen a node says in the name of whatever process
 /// the other one has named, linked or not, alive or not: one who guesses all of them could speak with each. And who sends a message no process
-/// is told: of `net_kernel`, which answers pings and starts processes for whoever calls it, a peer would have the pid. What comes in is
-/// another matter, as a handler is told who sent it.
+/// is told: of `net_kernel`, which answers pings and starts processes for whoever calls it, a peer would have the pid. Nor is one told who
+/// monitors it, links to it or has it started: a server that monitors its callers was ended by any of them. What such a message asks for is answered
+/// by what is remembered of it, and not by who may be spoken to. What comes in is another matter, as a handler is told who sent it.
 fn tells_of_nobody(direction: Direction, control: &Control<'_>) -> bool {
     match control {
         Control::UnlinkAck { .. } => true,
-        Control::Send { .. } | Control::RegSend { .. } | Control::AliasSend { .. } => {
-            direction == Direction::Out
-        }
+        Control::Send { .. }
+        | Control::RegSend { .. }
+        | Control::AliasSend { .. }
+        | Control::Monitor { .. }
+        | Control::Demonitor { .. }
+        | Control::Link { .. }
+        | Control::Unlink { .. } => direction == Direction::Out,
+        // One that leads itself is asked to write what the other one prints.
+        Control::SpawnRequest { from, leader, .. } => direction == Direction::Out && from != leader,
         _ => false,
     }
 }

@@ -171,9 +171,9 @@ fn a_group_leader_is_asked_to_read_and_write_and_nothing_else() {
     assert_eq!(says(&writes(&leader)), Verdict::Accept);
     assert_eq!(says(&monitor(&peer(1), &Target::Pid(leader), &reference(PEER, 7, 9))), Verdict::Accept);
     assert_eq!(bench.pass(Direction::In, &link(&leader)), Verdict::Deny(Reason::NotLearned));
-    // What the peer's process starts in turn has the same leader, and who asked was told of itself.
+    // What the peer's process starts in turn has the same leader; who asked for it is told to nobody.
     assert_eq!(bench.pass(Direction::In, &spawn(&peer(1), &leader, &reference(PEER, 7, 3))), Verdict::Accept);
-    assert_eq!(bench.pass_frame(Direction::In, &stop(&asks)), Verdict::Accept);
+    assert_eq!(bench.pass_frame(Direction::In, &stop(&asks)), Verdict::Deny(Reason::NotLearned));
     // A leader that is told of in another way is a process as any other.
     let told = term(|w| write::pid(w, &leader));
     assert_eq!(bench.pass_frame(Direction::Out, &send(&asks, &peer(1), &told)), Verdict::Accept);
@@ -204,4 +204,39 @@ fn who_sends_an_answer_is_not_told_by_it() {
     let told = term(|w| write::pid(w, &kernel));
     assert_eq!(bench.pass_frame(Direction::Out, &send(&kernel, &peer(1), &told)), Verdict::Accept);
     assert_eq!(bench.pass_frame(Direction::In, &to_it), Verdict::Accept);
+}
+
+/// A server that monitors its callers, or links to them, or has a process started where one of them is, tells no pid by that: with `link` and `exit`
+/// accepted any of them ended it. What answers is heard all the same.
+#[test]
+fn who_monitors_or_links_or_has_something_started_is_not_told_by_it() {
+    let mut bench = Bench::open();
+    let server = protected(86);
+    let to_it = send(&peer(1), &server, &[106]);
+    let r = reference(PROTECTED, 8, 1);
+    assert_eq!(
+        bench.pass_frame(Direction::In, &send(&peer(1), &server, &[106])),
+        Verdict::Deny(Reason::NotLearned)
+    );
+    let told = term(|w| write::pid(w, &peer(1)));
+    assert_eq!(bench.pass_frame(Direction::In, &reg_send(&peer(1), "x", &told)), Verdict::Accept);
+    let to_peer = |tag: u8, from: &Pid<'_>, to: &Pid<'_>| {
+        term(|w| {
+            w.raw(&[b'p', 131, 104, 3, 97, tag]);
+            write::pid(w, from);
+            write::pid(w, to);
+        })
+    };
+    assert_eq!(
+        bench.pass_frame(Direction::Out, &monitor(&server, &Target::Pid(peer(1)), &r)),
+        Verdict::Accept
+    );
+    assert_eq!(bench.pass(Direction::Out, &to_peer(1, &server, &peer(1))), Verdict::Accept);
+    assert_eq!(bench.pass_frame(Direction::In, &to_it), Verdict::Deny(Reason::NotLearned));
+    assert_eq!(bench.pass(Direction::In, &to_peer(1, &peer(1), &server)), Verdict::Deny(Reason::NotLearned));
+    // The ends of both are heard.
+    let down = monitor_exit(&Target::Pid(peer(1)), &server, &r, "x");
+    assert_eq!(bench.pass_frame(Direction::In, &down), Verdict::Accept);
+    let end = crate::dist::control::answer::exit(&peer(1), &server, "x");
+    assert_eq!(bench.pass_frame(Direction::In, &end), Verdict::Accept);
 }
