@@ -54,6 +54,9 @@ denial_is_a_line(_) ->
     ?assertEqual(<<"portcullis-proc policy check">>, filename:basename(lists:last(Lines))),
     Last = "\nIf the line is there already, restart the application: a port reads the file when it starts.",
     ?assertEqual(Last, unicode:characters_to_list(string:find(Text, "\nIf"))),
+    ?assertNotEqual(nomatch, string:find(Text, "without --level full")),
+    Ping = portcullis:format_error({denied_by_policy, <<"ping.allow">>, <<"/p does not grant it; under [ping] this would: allow = [\"::1\"]">>}),
+    ?assertEqual(nomatch, string:find(Ping, "--level full")),
     %% What is not of that shape is shown as it is.
     ?assertEqual(<<"The policy does not grant files.links: it has 2 hard links.">>,
                  portcullis:format_error({denied_by_policy, <<"files.links">>, <<"it has 2 hard links">>})).

@@ -115,12 +115,17 @@ denied(Rule, Hint) ->
                 Where ->
                     ["The policy does not grant ", Rule, Where, ", under ", Section, ", this line would; in a "
                      "list that stands there already, what is between its brackets:",
-                     portcullis_fix:block(<<Section/binary, "\n", Line/binary>>), "To check the file, before the "
+                     portcullis_fix:block(<<Section/binary, "\n", Line/binary>>), beside(Rule), "To check the file, before the "
                      "application is restarted:", portcullis_fix:block(portcullis_fix:policy_check()),
                      "If the line is there already, restart the application: a port reads the file when it starts."]
             end;
         nomatch -> not_granted(Rule, Hint)
     end.
+
+%% Pasted alone, that line would have the next start refused.
+beside(<<"files.read">>) ->
+    "Files are read with cap_dac_read_search: a program that was installed without --level full refuses to start with such a line.\n";
+beside(_) -> "".
 
 not_granted(Rule, Hint) -> io_lib:format("The policy does not grant ~ts: ~ts", [Rule, sentence(Hint)]).
 
