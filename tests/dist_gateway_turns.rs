@@ -63,7 +63,7 @@ fn handed_on(message: impl Fn(&str) -> Vec<u8>) -> usize {
 
 #[test]
 fn who_says_little_is_heard_before_those_who_say_much_are_heard_again() {
-    // 300 kB take longer than a turn, and cannot be interrupted: of thirty peers who say nothing else, two or three come before.
+    // 240 kB take longer than a turn, and cannot be interrupted: of thirty peers who say nothing else, two or three come before.
     let long = handed_on(|who| {
         call(who, who, "sink", 1, |w| {
             w.raw(&[108, 0, 0, 0xea, 0x60]);

@@ -33,12 +33,12 @@ pub const DIST_NAME_MAX: usize = 255;
 /// Characters of an atom (`MAX_ATOM_CHARACTERS`, erts/emulator/beam/atom.h).
 pub const DIST_ATOM_CHARS_MAX: usize = 255;
 
+/// Bytes of such an atom: up to four for each character.
+pub const DIST_ATOM_BYTES_MAX: usize = 4 * DIST_ATOM_CHARS_MAX;
+
 /// Characters that the numbers of a format may ask for together, which a group leader is to print with: each takes sixteen bytes of it, and
 /// `"~1000000000c"` ended the node.
 pub const DIST_PRINTED_MAX: usize = 65_536;
-
-/// Bytes of such an atom: up to four for each character.
-pub const DIST_ATOM_BYTES_MAX: usize = 4 * DIST_ATOM_CHARS_MAX;
 
 /// New atoms of one message, whatever the file says: as many take 0.2 s to look up and to note, in which nobody else is heard.
 pub const DIST_MESSAGE_ATOMS_MAX: usize = 1 << 16;
@@ -182,8 +182,8 @@ pub const NODE_OUTPUTS_MAX: usize = NODE_ANSWERS_BYTES / 4;
 /// See [`NODE_OUTPUTS_MAX`]: [`DIST_CONNECTIONS_MAX`] peers have as much again.
 pub const NODE_OUTPUT_SHARE: usize = NODE_OUTPUTS_MAX / DIST_CONNECTIONS_MAX;
 
-/// Milliseconds for which one connection of a node or gateway is heard, at its first message's end, before others are: 64 KiB can be 260
-/// questions that take a millisecond each to answer, and fifty peers that ask them kept another waiting for seconds.
+/// Milliseconds for which one connection of a node or gateway is heard before others are; it ends with the message that is being answered then.
+/// 64 KiB can be 260 questions that take a millisecond each to answer, and fifty peers that ask them kept another waiting for seconds.
 pub const DIST_HEARD_MS: u64 = 1;
 
 /// Milliseconds after which it is asked anew who has something to say. One who took little of the thread lately is heard first then, so that

@@ -9,9 +9,9 @@ use super::{State, leader};
 use crate::dist::atoms::Atoms;
 use crate::dist::command::{Direction, Party};
 use crate::dist::control::{Control, Message, Target, gen_call};
-use crate::dist::etf::Identifier;
 use crate::dist::etf::read::{Cursor, Head};
 use crate::dist::etf::scan::{Bounds, Nobody, Stop, Visitor, Walk};
+use crate::dist::etf::{Identifier, Pid};
 use crate::dist::learn::{Learned, Lesson, Nodes, own_leader};
 use crate::dist::reason::Reason;
 
@@ -43,21 +43,20 @@ pub(super) fn look<'m>(
     // The leader of a new process, or a new leader, can be anybody; every other element of a tuple was judged by what it is.
     let anybody = matches!(message.control, Control::GroupLeader { .. } | Control::SpawnRequest { .. });
     let mut walk = Walk::default();
-    let mut in_tuple = 0;
-    for (part, strict) in [(Some(message.tuple), anybody), (message.reason, true), (message.payload, true)] {
-        let Some(bytes) = part else { continue };
-        seen.strict = strict;
+    let mut read = |seen: &mut Seen<'_, 'm>, bytes: &'m [u8]| {
         let mut cursor = Cursor::new(bytes);
-        walk.term(&mut cursor, &view.limits.bounds(), &mut seen).map_err(|stop| match stop {
+        walk.term(&mut cursor, &view.limits.bounds(), seen).map_err(|stop| match stop {
             Stop::Malformed(_) => Reason::Malformed,
             Stop::Unwanted(reason) => reason,
         })?;
-        if !cursor.rest().is_empty() {
-            return Err(Reason::Malformed);
-        }
-        if message.tuple.as_ptr() == bytes.as_ptr() {
-            in_tuple = seen.lessons.len();
-        }
+        if cursor.rest().is_empty() { Ok(()) } else { Err(Reason::Malformed) }
+    };
+    seen.strict = anybody;
+    read(&mut seen, message.tuple)?;
+    let in_tuple = seen.lessons.len();
+    seen.strict = true;
+    for bytes in [message.reason, message.payload].into_iter().flatten() {
+        read(&mut seen, bytes)?;
     }
     if let Control::Send { to, .. } = &message.control {
         let receiver = direction.receiver();
@@ -77,22 +76,15 @@ pub(super) fn look<'m>(
     if !state.learned.has_room(seen.sender, &seen.lessons) {
         return Err(Reason::TableFull);
     }
-    if tells_of_nobody(direction, &message.control) {
-        let mut at = 0;
-        seen.lessons.retain(|lesson| {
-            at += 1;
-            at > in_tuple || !matches!(lesson.identifier, Identifier::Pid(_))
-        });
-    }
     // Who a group leader is, is told so that it can be asked to write. OTP has the master of an application in its place, which stops it
     // for who says so: as a process that may be spoken to it must be told of by something else than its place in the tuple.
-    if let Some(leader) = own_leader(&message.control) {
-        let mut at = 0;
-        seen.lessons.retain(|lesson| {
-            at += 1;
-            at > in_tuple || lesson.identifier != Identifier::Pid(*leader)
-        });
-    }
+    let (silent, leader) = (tells_of_nobody(direction, &message.control), own_leader(&message.control));
+    let told = |pid: &Pid<'_>| !silent && leader != Some(pid);
+    let mut at = 0;
+    seen.lessons.retain(|lesson| {
+        at += 1;
+        at > in_tuple || !matches!(&lesson.identifier, Identifier::Pid(pid) if !told(pid))
+    });
     Ok((seen.lessons, seen.atoms))
 }
 

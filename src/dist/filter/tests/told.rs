@@ -6,6 +6,17 @@ use crate::dist::control::answer::{monitor_exit, unlink_ack};
 use crate::dist::etf::write;
 use crate::wire::write::Writer;
 
+const LINK: u8 = 1;
+
+/// A message without a payload that names who sends it and whom it is about.
+fn of_pair(tag: u8, from: &Pid<'_>, to: &Pid<'_>) -> Vec<u8> {
+    term(|w| {
+        w.raw(&[b'p', 131, 104, 3, 97, tag]);
+        write::pid(w, from);
+        write::pid(w, to);
+    })
+}
+
 /// OTP says that it has seen an unlink for whatever process the other node names. With `link`, `unlink` and `send` accepted and all pids guessed, a peer
 /// had `rex` call `os:cmd/1`.
 #[test]
@@ -157,20 +168,16 @@ fn a_group_leader_is_asked_to_read_and_write_and_nothing_else() {
         });
         send(&peer(1), to, &request)
     };
-    let link = |to: &Pid<'_>| {
-        term(|w| {
-            w.raw(b"p\x83\x68\x03\x61\x01");
-            write::pid(w, &peer(1));
-            write::pid(w, to);
-        })
-    };
     let nobody = protected(47);
     let mut says = |frame: &[u8]| bench.pass_frame(Direction::In, frame);
     assert_eq!(says(&stop(&leader)), Verdict::Deny(Reason::NotLearned));
     assert_eq!(says(&writes(&nobody)), Verdict::Deny(Reason::NotLearned));
     assert_eq!(says(&writes(&leader)), Verdict::Accept);
     assert_eq!(says(&monitor(&peer(1), &Target::Pid(leader), &reference(PEER, 7, 9))), Verdict::Accept);
-    assert_eq!(bench.pass(Direction::In, &link(&leader)), Verdict::Deny(Reason::NotLearned));
+    assert_eq!(
+        bench.pass(Direction::In, &of_pair(LINK, &peer(1), &leader)),
+        Verdict::Deny(Reason::NotLearned)
+    );
     // What the peer's process starts in turn has the same leader; who asked for it is told to nobody.
     assert_eq!(bench.pass(Direction::In, &spawn(&peer(1), &leader, &reference(PEER, 7, 3))), Verdict::Accept);
     assert_eq!(bench.pass_frame(Direction::In, &stop(&asks)), Verdict::Deny(Reason::NotLearned));
@@ -220,20 +227,16 @@ fn who_monitors_or_links_or_has_something_started_is_not_told_by_it() {
     );
     let told = term(|w| write::pid(w, &peer(1)));
     assert_eq!(bench.pass_frame(Direction::In, &reg_send(&peer(1), "x", &told)), Verdict::Accept);
-    let to_peer = |tag: u8, from: &Pid<'_>, to: &Pid<'_>| {
-        term(|w| {
-            w.raw(&[b'p', 131, 104, 3, 97, tag]);
-            write::pid(w, from);
-            write::pid(w, to);
-        })
-    };
     assert_eq!(
         bench.pass_frame(Direction::Out, &monitor(&server, &Target::Pid(peer(1)), &r)),
         Verdict::Accept
     );
-    assert_eq!(bench.pass(Direction::Out, &to_peer(1, &server, &peer(1))), Verdict::Accept);
+    assert_eq!(bench.pass(Direction::Out, &of_pair(LINK, &server, &peer(1))), Verdict::Accept);
     assert_eq!(bench.pass_frame(Direction::In, &to_it), Verdict::Deny(Reason::NotLearned));
-    assert_eq!(bench.pass(Direction::In, &to_peer(1, &peer(1), &server)), Verdict::Deny(Reason::NotLearned));
+    assert_eq!(
+        bench.pass(Direction::In, &of_pair(LINK, &peer(1), &server)),
+        Verdict::Deny(Reason::NotLearned)
+    );
     // The ends of both are heard.
     let down = monitor_exit(&Target::Pid(peer(1)), &server, &r, "x");
     assert_eq!(bench.pass_frame(Direction::In, &down), Verdict::Accept);
