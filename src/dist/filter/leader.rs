@@ -3,10 +3,12 @@
 //! leader is, and what that process prints comes back as such requests: those pass.
 #![forbid(unsafe_code)]
 
+use std::iter::Peekable;
+
 use crate::dist::control::Message;
 use crate::dist::etf::read::{Cursor, Head};
 use crate::dist::etf::scan::{Bounds, Nobody, Walk};
-use crate::limits::DIST_PRINTED_MAX;
+use crate::limits::{DIST_INDENTED_MAX, DIST_PRINTED_ARGUMENTS_MAX, DIST_PRINTED_MAX};
 
 /// Whether a message is such a request.
 pub(super) fn is_asked(message: &Message<'_>) -> bool {
@@ -43,6 +45,9 @@ fn skip(said: &mut Cursor<'_>, bounds: &Bounds) -> Option<()> {
 
 /// Whether module, function and arguments follow that make text of terms, and not much more of it than there is of the terms.
 fn prints(mut said: Cursor<'_>) -> bool {
+    if said.rest().len() > DIST_PRINTED_ARGUMENTS_MAX {
+        return false;
+    }
     match (said.atom(), said.atom()) {
         (Ok("io_lib"), Ok("write")) => true,
         (Ok("io_lib"), Ok("format" | "fwrite")) => {
@@ -71,26 +76,43 @@ fn printed(mut said: Cursor<'_>) -> Option<usize> {
     }
 }
 
+/// A format as `io_lib_format` reads it: `~`, a width, `.` and a precision, `.` and what is filled up with, modifiers, and the control.
 fn count(characters: impl Iterator<Item = u32>) -> Option<usize> {
-    let (mut all, mut number, mut inside) = (0_usize, 0_usize, false);
-    for character in characters {
-        match char::from_u32(character)? {
-            '~' if !inside => inside = true,
-            _ if !inside => {}
-            '*' => return None,
-            digit @ '0'..='9' => {
-                let digit = usize::try_from(u32::from(digit).checked_sub(u32::from('0'))?).ok()?;
-                number = number.saturating_mul(10).saturating_add(digit);
-            }
-            '-' | '.' => all = all.saturating_add(std::mem::take(&mut number)),
-            // The control itself, a modifier before it, or what is filled up with.
-            _ => {
-                all = all.saturating_add(std::mem::take(&mut number));
-                inside = false;
+    let mut characters = characters.map(char::from_u32).peekable();
+    let mut all = 0_usize;
+    while let Some(character) = characters.next() {
+        if character? != '~' {
+            continue;
+        }
+        characters.next_if_eq(&Some('-'));
+        let width = number(&mut characters)?;
+        let mut precision = 0;
+        if characters.next_if_eq(&Some('.')).is_some() {
+            precision = number(&mut characters)?;
+            if characters.next_if_eq(&Some('.')).is_some() {
+                // What is filled up with, whatever it is; `*` takes it from the arguments.
+                characters.next()??;
             }
         }
+        while characters.next_if(|c| matches!(c, Some('t' | 'l' | 'k' | 'K'))).is_some() {}
+        // Each line of a term is indented by the precision, and a term has as many lines as it has elements.
+        let indents = matches!(characters.next()??, 'p' | 'P');
+        if indents && precision > DIST_INDENTED_MAX {
+            return None;
+        }
+        all = all.saturating_add(width).saturating_add(precision);
     }
-    Some(all.saturating_add(number))
+    Some(all)
+}
+
+/// The number that stands next, or none; `None` where an argument says it.
+fn number(characters: &mut Peekable<impl Iterator<Item = Option<char>>>) -> Option<usize> {
+    let mut number = 0_usize;
+    while let Some(digit) = characters.next_if(|c| matches!(c, Some('0'..='9' | '*'))) {
+        let digit = usize::try_from(digit?.to_digit(10)?).ok()?;
+        number = number.saturating_mul(10).saturating_add(digit);
+    }
+    Some(number)
 }
 
 #[cfg(test)]
@@ -103,8 +125,21 @@ mod tests {
         assert_eq!(of("no 123456789 numbers ~p ~ts~n ~~5"), Some(0));
         assert_eq!(of("~10c~-20s~3.4f"), Some(37));
         assert_eq!(of("~10..0B and ~99999999999999999999999c"), Some(usize::MAX));
-        assert_eq!(of("~5.6.*c"), None, "it could be either");
+        assert_eq!(of("~5.6.*c~5.6.7c"), Some(22), "what is filled up with is no number");
         assert_eq!(of("~*s"), None);
-        assert_eq!(of("~1000"), Some(1000), "no format, and no less for it");
+        for unfinished in ["~1000", "~1.", "~1.2.", "~t", "~"] {
+            assert_eq!(of(unfinished), None, "{unfinished}");
+        }
+    }
+
+    /// Each line begins at the precision: 20,000 elements of two bytes were 1.3 GB of spaces.
+    #[test]
+    fn no_term_is_indented_by_much() {
+        let of = |format: &str| count(format.chars().map(u32::from));
+        assert_eq!(of("~80.132p ~1000tp ~60000P"), Some(61_212));
+        for wide in ["~80.133p", "~.133tp", "~80.60000ltP", "~5.6000.~p", "~-5.6000.pkKp"] {
+            assert_eq!(of(wide), None, "{wide}");
+        }
+        assert_eq!(of("~.6000s ~8.1000c"), Some(7_008));
     }
 }

@@ -210,6 +210,10 @@ impl<'m> Visitor<'m> for Seen<'_, 'm> {
             return Err(Reason::TooManyIdentifiers);
         }
         let current = self.nodes.of(party).creation == identifier.creation();
+        // The table of nodes of the one behind the firewall keeps an entry for each start of a node that anything names, a minute at least.
+        if !current && self.sender == Party::Peer {
+            return Err(Reason::WrongCreation);
+        }
         if party == self.sender {
             // One of an earlier start is an old one that somebody kept: nobody can answer to it.
             if current {

@@ -188,6 +188,17 @@ fn identifiers_of_somebody_else() {
     let mut bench = Bench::open();
     let stale = Pid { creation: 3, ..protected(5) };
     let zero = Pid { creation: 0, ..protected(5) };
+    let own = Pid { creation: 9, ..peer(1) };
+    // The element of a message to a name that nobody reads.
+    let unused = |pid: &Pid<'_>| {
+        term(|w| {
+            w.raw(b"\0\0\0\0p\x83\x68\x04\x61\x06");
+            write::pid(w, &peer(1));
+            write::pid(w, pid);
+            write::atom(w, "x");
+            w.raw(&[131, 106]);
+        })
+    };
     let told = term(|w| write::pid(w, &protected(5)));
     let _ = bench.pass_frame(Direction::In, &reg_send(&peer(1), "x", &[106]));
     let _ = bench.pass_frame(Direction::Out, &send(&protected(5), &peer(1), &told));
@@ -196,12 +207,24 @@ fn identifiers_of_somebody_else() {
         (send(&peer(1), &zero, &[106]), Reason::WrongCreation),
         // UNLINK_ID has the shape of its acknowledgement.
         (unlink(&peer(1), &stale), Reason::WrongCreation),
-        (unlink(&Pid { creation: 9, ..peer(1) }, &protected(5)), Reason::WrongCreation),
+        (unlink(&own, &protected(5)), Reason::WrongCreation),
         (send(&protected(5), &protected(5), &[106]), Reason::Forged),
         (send(&peer(1), &peer(1), &[106]), Reason::Forged),
         (alias_send(&peer(1), &reference(PEER, 7, 1), &[106]), Reason::Forged),
         (monitor(&peer(1), &Target::Name("x"), &reference(PROTECTED, 8, 1)), Reason::Forged),
         (reg_send(&peer(1), "x", &term(|w| write::pid(w, &stale))), Reason::WrongCreation),
+        // Of its own, too: a node keeps each start of another that anything names, and 25 million of them were 3.6 GB.
+        (reg_send(&peer(1), "x", &term(|w| write::pid(w, &own))), Reason::WrongCreation),
+        (
+            reg_send(
+                &peer(1),
+                "x",
+                &term(|w| write::reference(w, &Ref { creation: 9, ..reference(PEER, 7, 1) })),
+            ),
+            Reason::WrongCreation,
+        ),
+        (unused(&own), Reason::WrongCreation),
+        (unused(&stale), Reason::WrongCreation),
     ] {
         assert_eq!(bench.pass_frame(Direction::In, &frame), Verdict::Deny(reason), "{frame:02x?}");
     }
