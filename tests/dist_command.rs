@@ -69,6 +69,19 @@ fn a_file_that_others_could_write_is_not_believed() {
     assert!(status == 1 && said.contains("is not there"), "{said}");
 }
 
+/// What it would not start without is told, and is no mistake of the file: a draft is often written first.
+#[test]
+fn what_the_file_names_and_is_not_there_is_told() {
+    let more = "[programs]\nproc = \"/no/such/program\"\nnet = \"/bin/sh\"\n";
+    let path = file("absent", &[FILE, more].concat());
+    let (status, said) = dist(&["check", "--config", path.to_str().unwrap(), "--draft"]);
+    assert_eq!(status, 0, "{said}");
+    for line in ["/c (node.cookie_file)\n", "/no/such/program (programs.proc)\n"] {
+        assert!(said.contains(&format!("not there, and it would not start without: {line}")), "{said}");
+    }
+    assert!(!said.contains("/bin/sh"), "{said}");
+}
+
 #[test]
 fn mistakes_have_their_places() {
     let path = file("mistakes", &FILE.replace("accept", "acept"));

@@ -55,6 +55,25 @@ fn check_tells_every_mistake_with_its_place() {
     assert!(text.contains(&format!("{wrong}:5:12: rows_max must be a number from 1")), "{text}");
 }
 
+/// A policy is often written for other hosts: it is right, and who mistyped a name hears of it.
+#[test]
+fn check_says_which_parameters_the_host_lacks() {
+    let Some(f) = fixtures() else { return };
+    let names = "read = [\"net.ipv4.ip_forward\", \"net.ipv4.ip_forwadr\"]\nwrite = [{ name = \"net.ipv4.conf.eth9/1.rp_filter\", values = [\"1\"] }]";
+    let policy = file(&f, &format!("version = 1\n[sysctl]\n{names}\n"));
+    let output = run(&f, &f.policy("version = 1\n"), &["check", &policy]);
+    let text = said(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(
+        text.contains(
+            "line 3: this host has no parameter net.ipv4.ip_forwadr; those it has: ls /proc/sys/net/ipv4\n"
+        ),
+        "{text}"
+    );
+    assert!(text.contains("line 4: this host has no parameter net.ipv4.conf.eth9/1.rp_filter; those it has: ls /proc/sys/net/ipv4/conf\n"), "{text}");
+    assert!(!text.contains("no parameter net.ipv4.ip_forward;"), "{text}");
+}
+
 #[test]
 fn check_of_the_installed_file_looks_at_its_place_too() {
     let Some(f) = fixtures() else { return };

@@ -102,7 +102,11 @@ missing_program_is_a_command(_) ->
     ?assertMatch({match, _}, re:run(Command, "^(sh /\\S+/scripts/build-port.sh && )?sudo sh /")),
     ?assertNotEqual(nomatch, string:find(Command, "scripts/install.sh --group ")),
     ?assertEqual(nomatch, string:find(Command, "YOURGROUP")),
-    ?assertNotEqual(nomatch, string:find(Text, "{unprivileged, true}")).
+    ?assertNotEqual(nomatch, string:find(Text, "started with {unprivileged, true}")),
+    %% Who gave that is not told to give it.
+    Given = portcullis:format_error({down, {no_program, [{"/x", installed, enoent}, {"/y", development, enoent}]}}),
+    ?assertEqual(nomatch, string:find(Given, "started with {unprivileged, true}")),
+    ?assertMatch({match, _}, re:run(Given, "\n    sh /\\S+/scripts/build-port.sh\nmakes priv/portcullis there; .*\\{path, ")).
 
 %% Who reads it did not name a file where it was started.
 other_role_names_who_named_it(_) ->

@@ -74,6 +74,16 @@ defmodule PortcullisMixTasksTest do
       assert message =~ ~r"takes root:\n\n    sudo sh /.*/scripts/install.sh --binary /bin/true --group web"
     end
 
+    test "a mistyped option is told before anything is built" do
+      for {words, wrong} <- [
+            {["--roel", "net"], "there is no option --roel; did you mean --role?; "},
+            {["--role"], "--role needs a value; "},
+            {["--audit", "net"], "there is no option net; "}
+          ] do
+        assert_raise Mix.Error, ~r/^#{Regex.escape(wrong)}mix portcullis.install --help/, fn -> Install.run(words) end
+      end
+    end
+
     test "passes help on" do
       assert {text, 0} = ended(fn -> Install.run(["--help"]) end)
       assert text =~ "--level LEVEL"

@@ -323,11 +323,12 @@ checkup(ServerOrOptions) ->
 -spec process(pid_ref()) -> {ok, row()} | {error, error()}.
 process(Pid) -> process(?SERVER, Pid, #{}).
 
-%% @equiv process(portcullis, Pid, Items)
--spec process(pid_ref(), [column()] | #{items => [column()], cell_max => pos_integer(), timeout => pos_integer()}
-                                    | [{items | cell_max | timeout, term()}, ...]) ->
+%% @doc As {@link process/3} of the server `portcullis', or of another one without items: `process(Server, Pid)'.
+-spec process(pid_ref() | server(),
+              [column()] | #{items => [column()], cell_max => pos_integer(), timeout => pos_integer()}
+                         | [{items | cell_max | timeout, term()}, ...] | pid_ref()) ->
     {ok, row()} | {error, error()}.
-process(Pid, Items) -> process(?SERVER, Pid, Items).
+process(Pid, Items) -> two_of_three(fun process/3, Pid, Items).
 
 %% @doc One process: the items that are named, or those that the policy gives of every process: at level `public' what
 %% every user sees, above it `exe', `cwd' and `root' too. `{error, esrch}' if it is gone.
@@ -356,9 +357,13 @@ process(_, _, _) ->
 -spec processes() -> {ok, [row()]} | {error, error()}.
 processes() -> processes(?SERVER, #{}).
 
-%% @equiv processes(portcullis, Options)
--spec processes(options()) -> {ok, [row()]} | {error, error()}.
-processes(Options) -> processes(?SERVER, Options).
+%% @doc As {@link processes/2} of the server `portcullis', or of another one without options: `processes(Server)'.
+-spec processes(options() | server()) -> {ok, [row()]} | {error, error()}.
+processes(Options) ->
+    case portcullis_address:is_server(Options) of
+        true -> processes(Options, #{});
+        false -> processes(?SERVER, Options)
+    end.
 
 %% @doc The processes of the system, in ascending order of pid. {@link query/3} also says what was left out.
 -spec processes(server(), options()) -> {ok, [row()]} | {error, error()}.
@@ -471,10 +476,11 @@ fold(Server, Table, Options, Fun, Acc) when is_function(Fun, 2) ->
 -spec file_open(file:filename_all()) -> {ok, file()} | {error, error()}.
 file_open(Path) -> file_open(?SERVER, Path, #{}).
 
-%% @equiv file_open(portcullis, Path, Options)
--spec file_open(file:filename_all(), #{timeout => pos_integer()} | [{timeout, pos_integer()}]) ->
+%% @doc As {@link file_open/3} of the server `portcullis', or of another one without options: `file_open(Server, Path)'.
+-spec file_open(file:filename_all() | server(),
+                #{timeout => pos_integer()} | [{timeout, pos_integer()}] | file:filename_all()) ->
     {ok, file()} | {error, error()}.
-file_open(Path, Options) -> file_open(?SERVER, Path, Options).
+file_open(Path, Options) -> two_of_three(fun file_open/3, Path, Options).
 
 %% @doc Opens a file for reading that the policy lists (`[files]'), whoever owns it. The path is absolute and has no
 %% symbolic link in it; the file has no second name.
@@ -515,11 +521,12 @@ file_close(File) ->
 -spec read_file(file:filename_all()) -> {ok, binary()} | {error, error()}.
 read_file(Path) -> read_file(?SERVER, Path, #{}).
 
-%% @equiv read_file(portcullis, Path, Options)
--spec read_file(file:filename_all(), #{max_bytes => non_neg_integer(), timeout => pos_integer()}
-                                   | [{max_bytes | timeout, non_neg_integer()}]) ->
+%% @doc As {@link read_file/3} of the server `portcullis', or of another one without options: `read_file(Server, Path)'.
+-spec read_file(file:filename_all() | server(),
+                #{max_bytes => non_neg_integer(), timeout => pos_integer()}
+                | [{max_bytes | timeout, non_neg_integer()}] | file:filename_all()) ->
     {ok, binary()} | {error, error()}.
-read_file(Path, Options) -> read_file(?SERVER, Path, Options).
+read_file(Path, Options) -> two_of_three(fun read_file/3, Path, Options).
 
 %% @doc The whole of a file: opens it, reads to its end, closes it. One that is longer than `max_bytes' (16 MiB) is
 %% `{error, {posix, efbig, _}}'. `timeout' counts for each of the requests that this takes.
@@ -540,11 +547,7 @@ ping(Address) -> ping(?SERVER, Address, #{}).
 %% @doc As {@link ping/3} of the server `portcullis', or of another one without options: `ping(Server, Address)'.
 -spec ping(address() | server(), #{size => non_neg_integer(), timeout => pos_integer()}
                                | [{size | timeout, non_neg_integer()}] | address()) -> {ok, echo()} | {error, error()}.
-ping(Address, Options) ->
-    case portcullis_address:is_server(Address) andalso not is_map(Options) of
-        true -> ping(Address, Options, #{});
-        false -> ping(?SERVER, Address, Options)
-    end.
+ping(Address, Options) -> two_of_three(fun ping/3, Address, Options).
 
 %% @doc One ICMP echo request with `size' (56, at most 1200) bytes, to an address that the policy allows (`[ping]'), from
 %% a server with role `net'. `{error, timeout}' if no reply comes in time, `{error, {posix, ehostunreach, _}}' and others
@@ -617,9 +620,10 @@ nft_list() -> nft_list(?SERVER, ruleset, #{}).
 -spec nft_list(nft_listing()) -> {ok, [nft_object()]} | {error, error()}.
 nft_list(What) -> nft_list(?SERVER, What, #{}).
 
-%% @equiv nft_list(portcullis, What, Options)
--spec nft_list(nft_listing(), #{timeout => pos_integer()} | [{timeout, pos_integer()}]) ->
+%% @doc As {@link nft_list/3} of the server `portcullis', or of another one without options: `nft_list(Server, tables)'.
+-spec nft_list(nft_listing() | server(), #{timeout => pos_integer()} | [{timeout, pos_integer()}] | atom()) ->
     {ok, [nft_object()]} | {error, error()}.
+nft_list(Server, What) when is_atom(What) -> nft_list(Server, What, #{});
 nft_list(What, Options) -> nft_list(?SERVER, What, Options).
 
 %% @doc What the firewall of this network namespace is, as objects of the schema libnftables-json(5), if the policy lets it
@@ -646,11 +650,7 @@ nft_apply(Commands) -> nft_apply(?SERVER, Commands, #{}).
 
 %% @doc As {@link nft_apply/3} of the server `portcullis', or of another one without options: `nft_apply(Server, Commands)'.
 -spec nft_apply([nft_command()] | server(), nft_options() | [nft_command()]) -> {ok, applied()} | {error, error()}.
-nft_apply(Commands, Options) ->
-    case portcullis_address:is_server(Commands) of
-        true -> nft_apply(Commands, Options, #{});
-        false -> nft_apply(?SERVER, Commands, Options)
-    end.
+nft_apply(Commands, Options) -> two_of_three(fun nft_apply/3, Commands, Options).
 
 %% @doc Changes the firewall: all of the commands, in their order, or none of them. Each must be granted by the policy.
 %%
@@ -690,11 +690,7 @@ nft_check(Commands) -> nft_check(?SERVER, Commands, #{}).
 
 %% @doc As {@link nft_check/3} of the server `portcullis', or of another one without options: `nft_check(Server, Commands)'.
 -spec nft_check([nft_command()] | server(), nft_options() | [nft_command()]) -> {ok, applied()} | {error, error()}.
-nft_check(Commands, Options) ->
-    case portcullis_address:is_server(Commands) of
-        true -> nft_check(Commands, Options, #{});
-        false -> nft_check(?SERVER, Commands, Options)
-    end.
+nft_check(Commands, Options) -> two_of_three(fun nft_check/3, Commands, Options).
 
 %% @doc What {@link nft_apply/3} would say, without any change: policy, schema and kernel look at it.
 %%
@@ -742,9 +738,9 @@ nft_rollback(Server, Ref) ->
 -spec nft_json(iodata()) -> {ok, binary() | applied()} | {error, error()}.
 nft_json(Text) -> nft_json(?SERVER, Text, #{}).
 
-%% @equiv nft_json(portcullis, Text, Options)
--spec nft_json(iodata(), nft_options()) -> {ok, binary() | applied()} | {error, error()}.
-nft_json(Text, Options) -> nft_json(?SERVER, Text, Options).
+%% @doc As {@link nft_json/3} of the server `portcullis', or of another one without options: `nft_json(Server, Text)'.
+-spec nft_json(iodata() | server(), nft_options() | iodata()) -> {ok, binary() | applied()} | {error, error()}.
+nft_json(Text, Options) -> two_of_three(fun nft_json/3, Text, Options).
 
 %% @doc The same with JSON text, as `nft -j' takes and prints it: a document that is one `list' is answered by a document,
 %% commands by what {@link nft_apply/3} answers. Options are those of {@link nft_apply/3}.
@@ -766,11 +762,7 @@ ban(Address) -> ban(?SERVER, Address, #{}).
 -spec ban(network() | server(), #{timeout => Milliseconds :: pos_integer(), comment => binary()}
                               | [{timeout | comment, pos_integer() | binary()}] | network()) ->
     {ok, #{changed := boolean()}} | {error, error()}.
-ban(Address, Options) ->
-    case portcullis_address:is_server(Address) andalso not is_map(Options) of
-        true -> ban(Address, Options, #{});
-        false -> ban(?SERVER, Address, Options)
-    end.
+ban(Address, Options) -> two_of_three(fun ban/3, Address, Options).
 
 %% @doc Drops what comes from an address or a network, for `timeout' milliseconds or until {@link unban/2}. Who is out already
 %% is out for the longer time, and nothing is `changed' if that is the old one. Here `timeout' is that of the ban; the request
@@ -821,8 +813,9 @@ banned(Server) ->
 -spec subscribe(topic()) -> {ok, reference()} | {error, error()}.
 subscribe(Topic) -> subscribe(?SERVER, Topic, #{}).
 
-%% @equiv subscribe(portcullis, Topic, Options)
--spec subscribe(topic(), map() | [{atom(), term()}]) -> {ok, reference()} | {error, error()}.
+%% @doc As {@link subscribe/3} of the server `portcullis', or of another one without options: `subscribe(Server, Topic)'.
+-spec subscribe(topic() | server(), map() | [{atom(), term()}] | topic()) -> {ok, reference()} | {error, error()}.
+subscribe(Server, Topic) when is_atom(Topic) -> subscribe(Server, Topic, #{});
 subscribe(Topic, Options) -> subscribe(?SERVER, Topic, Options).
 
 %% @doc Events as they happen, as messages to the calling process:
@@ -946,6 +939,13 @@ cancel(_Server, Id) ->
 -spec format_error(error() | {error, term()} | term()) -> binary().
 format_error(Error) ->
     portcullis_error:format(Error).
+
+%% The server was left out, or the options were. What is asked about is never a server here.
+two_of_three(Fun, First, Second) ->
+    case portcullis_address:is_server(First) andalso not is_map(Second) of
+        true -> Fun(First, Second, #{});
+        false -> Fun(?SERVER, First, Second)
+    end.
 
 %% What is no text is for the program to refuse, with the words for it.
 text([_ | _] = Text) ->

@@ -155,8 +155,7 @@ down({no_program, Tried} = Reason) ->
     {ok, Message, Fix} = cannot_start({down, Reason}),
     case [File || {File, _, eacces} <- Tried] of
         [] ->
-            [Message, ". To install it:", portcullis_fix:block(Fix),
-             "For development, the server can be started with {unprivileged, true}."];
+            [Message, ". To install it:", portcullis_fix:block(Fix), without_installing(Tried)];
         _ -> [Message, ". To mend it:", portcullis_fix:block(Fix)]
     end;
 down({open, Program, Why}) ->
@@ -211,6 +210,14 @@ down({noproc, Name}) when is_atom(Name); is_tuple(Name) ->
 down(stopped) -> "The server was stopped.";
 down({refused, _} = Refused) -> text(Refused);
 down(Reason) -> io_lib:format("The connection is down: ~0tp.", [Reason]).
+
+%% Who asked for a program without capabilities already is told which file that is.
+without_installing(Tried) ->
+    case lists:keymember(development, 2, Tried) of
+        false -> "For development, the server can be started with {unprivileged, true}.";
+        true -> ["Without installing, as a program that has no capability:", portcullis_fix:block(portcullis_fix:build()),
+                 "makes priv/portcullis there; options {unprivileged, true} and {path, \"THAT/priv/portcullis\"} take it."]
+    end.
 
 %% Why a program is not started and will not be by itself, and what mends it; for texts and for checks.
 -spec cannot_start(portcullis:error() | term()) -> {ok, Message :: binary(), Fix :: binary()} | none.

@@ -71,10 +71,12 @@ places(Role, #{unprivileged := Unprivileged}) ->
     [{filename:join(Folder, file_name(Role)), installed} || Folder <- ?FOLDERS]
         ++ [{filename:join(Priv, "portcullis"), development} || Unprivileged, Priv <- priv_folder()].
 
+%% With `-pa' alone there is no application: beside the code, as there would be with one.
 priv_folder() ->
-    case code:priv_dir(portcullis) of
-        {error, bad_name} -> [];
-        Folder -> [Folder]
+    case {code:priv_dir(portcullis), code:which(?MODULE)} of
+        {{error, bad_name}, [_ | _] = Beam} -> [filename:join(filename:dirname(filename:dirname(Beam)), "priv")];
+        {{error, bad_name}, _} -> [];
+        {Folder, _} -> [Folder]
     end.
 
 named(Path, Role, Source) ->

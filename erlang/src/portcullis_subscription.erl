@@ -16,7 +16,8 @@
 %% The reference that users get is an alias of that process, so that it is all they need to have.
 -spec start(portcullis:server(), term(), map() | [{atom(), term()}]) -> {ok, reference()} | {error, portcullis:error()}.
 start(Server, Topic, Options) ->
-    case portcullis_opts:calls(Options) of
+    %% What is no topic has no options: the program says so, and which there are.
+    case portcullis_opts:calls(case is_topic(Topic) of true -> Options; false -> #{} end) of
         {ok, Each, Args} ->
             Whose = maps:merge(role(Topic), Args),
             Info = maps:merge(maps:with([role], Whose), Each),
@@ -30,10 +31,13 @@ start(Server, Topic, Options) ->
 role(nft) -> #{role => net};
 role(audit) -> #{};
 role(Topic) ->
-    case lists:member(Topic, portcullis_atoms:topics()) of
+    case is_topic(Topic) of
         true -> #{role => proc};
         false -> #{}
     end.
+
+is_topic(Topic) ->
+    lists:member(Topic, [nft, audit | portcullis_atoms:topics()]).
 
 -spec ack(reference(), pos_integer()) -> ok.
 ack(Ref, Events) when is_reference(Ref), is_integer(Events), Events > 0 ->

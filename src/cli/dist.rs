@@ -1,6 +1,7 @@
 //! `portcullis dist`: what the file of a node says, and what becomes of a message under it. Needs no privilege and changes nothing.
 #![forbid(unsafe_code)]
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use crate::cli::options::{DistAsk, DistCommand};
@@ -24,7 +25,7 @@ pub fn run(command: &DistCommand) -> ExitCode {
     match &command.ask {
         DistAsk::Glass(_) => ExitCode::FAILURE,
         DistAsk::Check => {
-            super::say(&format!("ok: {name}\n\n{}", describe(&config)));
+            super::say(&format!("ok: {name}\n\n{}{}", describe(&config), absent(&config)));
             ExitCode::SUCCESS
         }
         DistAsk::TestFilter { node, direction, message, target, glass } => {
@@ -74,6 +75,35 @@ pub(super) fn load(path: &[u8], draft: bool) -> Result<(String, Config), String>
             Err(lines.collect())
         }
     }
+}
+
+/// What the file names and is not there. A draft may come before it, and a reload needs none of it: the file is right all the same.
+fn absent(config: &Config) -> String {
+    let Config { cookie_file, tls, programs, protects, policy, .. } = config;
+    let mut named = vec![("node.cookie_file", Some(cookie_file))];
+    if let Some(tls) = tls {
+        let files = [("certificate", &tls.certificate), ("key", &tls.key), ("authorities", &tls.authorities)];
+        named.extend(files.map(|(key, file)| (key, Some(file))));
+    }
+    match protects {
+        Some(protects) => named.push(("protects.cookie_file", Some(&protects.cookie_file))),
+        None => {
+            named
+                .extend([("programs.proc", programs.proc.as_ref()), ("programs.net", programs.net.as_ref())]);
+        }
+    }
+    named.push(("break_glass.code_file", policy.code.as_ref().map(|(file, _)| file)));
+    let lines = named.into_iter().filter_map(|(key, file)| {
+        let file = file?;
+        let status = std::fs::metadata(file);
+        // Who may not look does not know.
+        let absent =
+            matches!(&status, Err(e) if [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&e.kind()));
+        absent.then(|| {
+            format!("not there, and it would not start without: {} ({key})\n", shell(file.as_bytes()))
+        })
+    });
+    lines.collect()
 }
 
 /// What the file says, in few words.

@@ -173,7 +173,8 @@ fn mine(path: &str, mode: &str, owner: Option<u32>) -> String {
     let (file, user) = (whole(path), accounts::user(process::uid()));
     let owner = accounts::user(owner);
     format!(
-        "sudo install -o {user} -m {mode} {file} COPY; then name COPY in place of {file}, which stays with {owner}"
+        "sudo runuser -u {owner} -- {} ...   # started by the user whose file it is, if that is its own\n  if it is that of a node of OTP: sudo install -o {user} -m {mode} {file} COPY; then name COPY in place of {file}, which stays with {owner}",
+        super::me()
     )
 }
 
@@ -199,7 +200,8 @@ mod tests {
         assert_eq!(mine("far/cookie", "0400", None), fix);
         let copied = mine("far/cookie", "0400", Some(1));
         let owner = accounts::user(1);
-        assert!(copied.starts_with(&format!("sudo install -o {user} -m 0400 {file} COPY; ")), "{copied}");
+        assert!(copied.starts_with(&format!("sudo runuser -u {owner} -- ")), "{copied}");
+        assert!(copied.contains(&format!(": sudo install -o {user} -m 0400 {file} COPY; ")), "{copied}");
         assert!(!copied.contains("chown") && copied.ends_with(&format!("stays with {owner}")), "{copied}");
     }
 }

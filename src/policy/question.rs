@@ -141,6 +141,19 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("fold", "a fold takes what the same question does: query TABLE [COLUMN...]"),
     ("top", "it asks several tables: processes, query process_rates, query cpus, query listening"),
+    // What a denial names is a key of the file.
+    ("proc.level", "it is a key of the policy; what it grants is asked so: process [COLUMN...]"),
+    ("proc.environ", "it is a key of the policy; what it grants is asked so: process environ"),
+    ("proc.disk_usage", "it is a key of the policy; what it grants is asked so: query disk_usage"),
+    ("files.read", "it is a key of the policy; what it grants is asked so: file_open PATH"),
+    ("ping.allow", "it is a key of the policy; what it grants is asked so: ping ADDRESS"),
+    ("nft.read", "it is a key of the policy; what it grants is asked so: nft_list"),
+    (
+        "nft.write",
+        "it is a key of the policy; what it grants is asked so: nft_apply VERB FAMILY TABLE [CHAIN, SET or OBJECT], or ban [ADDRESS]",
+    ),
+    ("sysctl.read", "it is a key of the policy; what it grants is asked so: sysctl_get NAME"),
+    ("sysctl.write", "it is a key of the policy; what it grants is asked so: sysctl_set NAME VALUE"),
     ("info", "it takes no line of the policy"),
     ("tables", "it takes no line of the policy"),
 ];

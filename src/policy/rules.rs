@@ -155,6 +155,14 @@ pub struct Sysctl {
     pub write: Vec<SysctlWrite>,
 }
 
+impl Sysctl {
+    /// Every parameter that is named.
+    pub fn names(&self) -> impl Iterator<Item = (&str, Line)> {
+        let read = self.read.iter().map(|(name, line)| (name.as_str(), *line));
+        read.chain(self.write.iter().map(|rule| (rule.name.as_str(), rule.line)))
+    }
+}
+
 /// `[limits]`. They hold for each copy of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

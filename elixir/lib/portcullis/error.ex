@@ -34,6 +34,7 @@ defmodule Portcullis.Error do
     {"{{10,0,0,0},8}", "{{10, 0, 0, 0}, 8}"},
     {"portcullis_doctor:print()", "IO.puts(Portcullis.doctor_report())"},
     {"{unprivileged, true}", "unprivileged: true"},
+    {"{path, \"THAT/priv/portcullis\"}", "path: \"THAT/priv/portcullis\""},
     {"{roles, [proc,net]}", "roles: [:proc, :net]"},
     {"{roles, [net,proc]}", "roles: [:net, :proc]"},
     {"portcullis:subscribe(query, \#{table => listening, every => 1000})",

@@ -20,6 +20,9 @@ defmodule Mix.Tasks.Portcullis.Install do
   @default "/usr/local/libexec/portcullis"
   # On Debian, groups below are the system's own, and whoever is in one can do more than start a program.
   @static_gids 100
+  # Those of the installer, which would tell of a mistyped one when minutes of building are over.
+  @with_value ["--group", "--level", "--role", "--dest", "--binary"]
+  @alone ["--audit", "--no-policy", "--uninstall"]
 
   @impl Mix.Task
   def run(arguments) do
@@ -30,10 +33,26 @@ defmodule Mix.Tasks.Portcullis.Install do
       "--help" in arguments or "-h" in arguments ->
         Mix.Portcullis.run("sh", [installer, "--help"])
 
+      wrong = unknown(arguments) ->
+        Mix.raise(wrong <> "; mix portcullis.install --help lists the options")
+
       true ->
         build(source, arguments)
         install(source, installer, arguments, user())
     end
+  end
+
+  @doc false
+  @spec unknown([String.t()]) :: String.t() | nil
+  def unknown([]), do: nil
+  def unknown([option]) when option in @with_value, do: "#{option} needs a value"
+  def unknown([option, _value | rest]) when option in @with_value, do: unknown(rest)
+  def unknown([option | rest]) when option in @alone, do: unknown(rest)
+
+  def unknown([option | _]) do
+    near = Enum.max_by(@with_value ++ @alone, &String.jaro_distance(&1, option))
+    meant = if String.jaro_distance(near, option) > 0.8, do: "; did you mean #{near}?", else: ""
+    "there is no option #{option}" <> meant
   end
 
   defp build(source, arguments) do
