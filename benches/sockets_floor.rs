@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 
 use portcullis::netlink::attr::Buffer;
-use portcullis::sockets::inet::{Ask, BY_FAMILY};
+use portcullis::sockets::inet::{Ask, BOTH};
 use portcullis::sockets::row::Protocol;
 use portcullis::sys::netlink::{Asked, Socket};
 
@@ -30,10 +30,8 @@ fn main() -> Result<(), Failure> {
         let length = usize::try_from(u32::from_be_bytes(header))?;
         input.read_exact(buffer.get_mut(..length).ok_or("frame too long")?)?;
         let mut bytes: u32 = 0;
-        for family in [2, 10] {
-            for protocol in [Protocol::Tcp, Protocol::Udp] {
-                bytes = bytes.saturating_add(receive(&socket, family, protocol, &mut buffer)?);
-            }
+        for (family, protocol) in [(BOTH, Protocol::Tcp), (2, Protocol::Udp), (10, Protocol::Udp)] {
+            bytes = bytes.saturating_add(receive(&socket, family, protocol, &mut buffer)?);
         }
         output.write_all(&4_u32.to_be_bytes())?;
         output.write_all(&bytes.to_be_bytes())?;
@@ -45,7 +43,7 @@ fn receive(socket: &Socket, family: u8, protocol: Protocol, buffer: &mut [u8]) -
     let states = u32::MAX;
     let ask = Ask { family, protocol, states, local_port: 0, remote_port: 0, info: false, congestion: false };
     let mut request = Buffer::new();
-    let mark = request.message_of(BY_FAMILY, DUMP, 1, &ask.header());
+    let mark = request.message_of(ask.kind(), DUMP, 1, &ask.header());
     request.end_message(mark).map_err(|_| "a request of this length")?;
     socket.send(request.bytes())?;
     let mut bytes = 0;

@@ -8,7 +8,7 @@ use portcullis::sockets::others::UnixAsk;
 use portcullis::sockets::plan::Ask;
 use portcullis::sockets::row::Protocol;
 
-fn asks() -> [Ask; 6] {
+fn asks() -> [Ask; 7] {
     let inet = |family, protocol| {
         Ask::Inet(inet::Ask {
             family,
@@ -22,6 +22,7 @@ fn asks() -> [Ask; 6] {
     };
     [
         inet(2, Protocol::Tcp),
+        inet(0, Protocol::Tcp),
         inet(10, Protocol::Udp),
         inet(2, Protocol::Raw),
         Ask::Unix(UnixAsk::default()),

@@ -1,4 +1,5 @@
-//! Sockets of IP: `struct inet_diag_req_v2` asks, `struct inet_diag_msg` answers (include/uapi/linux/inet_diag.h).
+//! Sockets of IP: `struct inet_diag_req_v2` asks, or `struct inet_diag_req` for both families, and `struct inet_diag_msg` answers
+//! (include/uapi/linux/inet_diag.h).
 #![forbid(unsafe_code)]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,8 +10,17 @@ use crate::netlink::attr::{Attrs, ne32_at};
 /// `SOCK_DIAG_BY_FAMILY`: the kind of the question and of the answers.
 pub const BY_FAMILY: u16 = 20;
 
+/// `TCPDIAG_GETSOCK`: the sockets of TCP of both families.
+const OF_TCP: u16 = 18;
+
+/// `AF_UNSPEC`: of both families, which only TCP's can be asked for. The kernel goes through its table once instead of twice.
+pub const BOTH: u8 = 0;
+
 /// Bytes of `struct inet_diag_msg`.
 const MESSAGE: usize = 72;
+
+/// Bytes of `struct inet_diag_sockid`.
+const SOCKETS: usize = 48;
 
 /// `INET_DIAG_INFO`, `INET_DIAG_CONG`, `INET_DIAG_CGROUP_ID`. The first two must be asked for, by the bit of their number less 1.
 const INFO: u16 = 2;
@@ -20,7 +30,7 @@ const CGROUP: u16 = 21;
 /// What is asked of one protocol of one family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// `AF_INET` or `AF_INET6`.
+    /// `AF_INET` or `AF_INET6`, or [`BOTH`].
     pub family: u8,
     /// The protocol.
     pub protocol: Protocol,
@@ -37,21 +47,31 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// `struct inet_diag_req_v2`: family, protocol, extensions, padding, states, and a `struct inet_diag_sockid` of which a list
-    /// looks at the ports only.
+    /// The kind of message that asks for it.
     #[must_use]
-    pub fn header(&self) -> [u8; 56] {
-        let mut header = [0; 56];
+    pub fn kind(&self) -> u16 {
+        if self.family == BOTH { OF_TCP } else { BY_FAMILY }
+    }
+
+    /// `struct inet_diag_req_v2`: family, protocol, extensions, padding, states, and a `struct inet_diag_sockid` of which a list
+    /// looks at the ports only. `struct inet_diag_req`: family, lengths of prefixes, extensions, the sockets, states, and a number
+    /// that nobody reads.
+    #[must_use]
+    pub fn header(&self) -> Vec<u8> {
         let bit = |wanted: bool, number: u16| if wanted { 1_u8 << (number - 1) } else { 0 };
-        let [s0, s1, s2, s3] = self.states.to_ne_bytes();
+        let extensions = bit(self.info, INFO) | bit(self.congestion, CONGESTION);
+        let states = self.states.to_ne_bytes();
+        let mut sockets = [0; SOCKETS];
         let [l0, l1] = self.local_port.to_be_bytes();
         let [r0, r1] = self.remote_port.to_be_bytes();
-        let extensions = bit(self.info, INFO) | bit(self.congestion, CONGESTION);
-        let start = [self.family, self.protocol.number(), extensions, 0, s0, s1, s2, s3, l0, l1, r0, r1];
-        if let Some(place) = header.first_chunk_mut() {
-            *place = start;
+        if let Some(ports) = sockets.first_chunk_mut() {
+            *ports = [l0, l1, r0, r1];
         }
-        header
+        if self.family == BOTH {
+            [&[BOTH, 0, 0, extensions][..], &sockets, &states, &[0; 4]].concat()
+        } else {
+            [&[self.family, self.protocol.number(), extensions, 0][..], &states, &sockets].concat()
+        }
     }
 }
 

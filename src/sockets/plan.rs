@@ -2,7 +2,7 @@
 //! the conditions. States and ports are sorted out in the kernel; every row is compared again.
 #![forbid(unsafe_code)]
 
-use super::inet::{self, BY_FAMILY};
+use super::inet::{self, BOTH, BY_FAMILY};
 use super::others::{self, UnixAsk};
 use super::row::{CLOSE, LISTEN, Protocol, STATES, Socket};
 use crate::netlink::dump::{Dump, Error, Link};
@@ -29,7 +29,7 @@ impl Ask {
     /// Begins it; nothing while another list is under way.
     pub fn begin(&self, link: &mut Link) -> Result<Option<Dump>, Error> {
         match self {
-            Self::Inet(ask) => link.dump(BY_FAMILY, &ask.header(), |_| {}),
+            Self::Inet(ask) => link.dump(ask.kind(), &ask.header(), |_| {}),
             Self::Unix(ask) => link.dump(BY_FAMILY, &ask.header(), |_| {}),
             Self::Netlink | Self::RawText(_) => link.dump(BY_FAMILY, &others::netlink_header(), |_| {}),
             Self::Packet => link.dump(BY_FAMILY, &others::packet_header(), |_| {}),
@@ -46,15 +46,18 @@ impl Ask {
             Self::Packet => (others::packet(bytes)?, PACKET),
             Self::RawText(_) => return None,
         };
-        (socket.family == family).then_some(socket)
+        (socket.family == family || family == BOTH).then_some(socket)
     }
 
     /// What asks for the same where the kernel has no such list.
     #[must_use]
-    pub fn instead(&self) -> Option<Self> {
+    pub fn instead(&self) -> Vec<Self> {
         match self {
-            Self::Inet(ask) if ask.protocol == Protocol::Raw => Some(Self::RawText(ask.family)),
-            _ => None,
+            Self::Inet(ask) if ask.protocol == Protocol::Raw => vec![Self::RawText(ask.family)],
+            Self::Inet(ask) if ask.family == BOTH => {
+                [INET, INET6].map(|family| Self::Inet(inet::Ask { family, ..*ask })).to_vec()
+            }
+            _ => Vec::new(),
         }
     }
 }
@@ -108,14 +111,10 @@ pub fn plan(wanted: &Wanted<'_, Socket>) -> Vec<Ask> {
     let family = |word| allows(atoms::FAMILY, word);
     let states = states(wanted.condition(atoms::STATE));
     let mut asks = Vec::new();
-    for (number, _) in
-        [(INET, atoms::INET), (INET6, atoms::INET6)].into_iter().filter(|(_, word)| family(*word))
-    {
-        for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Raw] {
-            let can = allows(atoms::PROTOCOL, protocol.word()) && !unix && !portid;
-            if can && states != 0 && (protocol == Protocol::Tcp || !tcp) {
-                asks.push(Ask::Inet(inet(wanted, number, protocol, states)));
-            }
+    for (number, protocol) in lists_of_ip(&family, &[Protocol::Tcp, Protocol::Udp, Protocol::Raw]) {
+        let can = allows(atoms::PROTOCOL, protocol.word()) && !unix && !portid;
+        if can && states != 0 && (protocol == Protocol::Tcp || !tcp) {
+            asks.push(Ask::Inet(inet(wanted, number, protocol, states)));
         }
     }
     if family(atoms::UNIX) && states != 0 && !ip && !tcp && !portid {
@@ -142,14 +141,26 @@ pub fn plan(wanted: &Wanted<'_, Socket>) -> Vec<Ask> {
 pub fn listening(wanted: &Wanted<'_, Socket>) -> Vec<Ask> {
     let allows = |column, word| wanted.condition(column).is_none_or(|condition| condition.allows_word(word));
     let mut asks = Vec::new();
-    for (number, word) in [(INET, atoms::INET), (INET6, atoms::INET6)] {
-        for (protocol, state) in [(Protocol::Tcp, LISTEN), (Protocol::Udp, CLOSE)] {
-            if allows(atoms::FAMILY, word) && allows(atoms::PROTOCOL, protocol.word()) {
-                asks.push(Ask::Inet(inet(wanted, number, protocol, 1 << state)));
-            }
+    let family = |word| allows(atoms::FAMILY, word);
+    for (number, protocol) in lists_of_ip(&family, &[Protocol::Tcp, Protocol::Udp]) {
+        if allows(atoms::PROTOCOL, protocol.word()) {
+            let state = if protocol == Protocol::Tcp { LISTEN } else { CLOSE };
+            asks.push(Ask::Inet(inet(wanted, number, protocol, 1 << state)));
         }
     }
     asks
+}
+
+/// The lists that have the sockets of these protocols and of the families that are wanted: one for both where the kernel has one.
+pub fn lists_of_ip(family: &dyn Fn(Atom) -> bool, protocols: &[Protocol]) -> Vec<(u8, Protocol)> {
+    let families = [(INET, atoms::INET), (INET6, atoms::INET6)];
+    let families: Vec<u8> =
+        families.into_iter().filter(|(_, word)| family(*word)).map(|(number, _)| number).collect();
+    let lists = protocols.iter().flat_map(|protocol| {
+        let families = if *protocol == Protocol::Tcp && families.len() > 1 { &[BOTH][..] } else { &families };
+        families.iter().map(|family| (*family, *protocol))
+    });
+    lists.collect()
 }
 
 fn inet(wanted: &Wanted<'_, Socket>, family: u8, protocol: Protocol, states: u32) -> inet::Ask {

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 
 use super::inet;
 use super::others::UnixAsk;
-use super::plan::{Ask, INET, INET6};
+use super::plan::{Ask, lists_of_ip};
 use super::reader::Sockets;
 use super::row::{KINDS, Protocol, STATES, Socket, kind, maybe, state};
 use super::table::{FAMILIES, PROTOCOLS, address, number, word};
@@ -118,19 +118,18 @@ fn open(wanted: &Wanted<'_, Held>, _: &mut Context<'_>) -> Opened<Held> {
 fn asks(wanted: &Wanted<'_, Held>) -> Vec<Ask> {
     let allows = |column, word| wanted.condition(column).is_none_or(|condition| condition.allows_word(word));
     let mut asks = Vec::new();
-    for (number, word) in [(INET, atoms::INET), (INET6, atoms::INET6)] {
-        for protocol in [Protocol::Tcp, Protocol::Udp, Protocol::Raw] {
-            if allows(atoms::FAMILY, word) && allows(atoms::PROTOCOL, protocol.word()) {
-                asks.push(Ask::Inet(inet::Ask {
-                    family: number,
-                    protocol,
-                    states: u32::MAX,
-                    local_port: 0,
-                    remote_port: 0,
-                    info: false,
-                    congestion: false,
-                }));
-            }
+    let family = |word| allows(atoms::FAMILY, word);
+    for (family, protocol) in lists_of_ip(&family, &[Protocol::Tcp, Protocol::Udp, Protocol::Raw]) {
+        if allows(atoms::PROTOCOL, protocol.word()) {
+            asks.push(Ask::Inet(inet::Ask {
+                family,
+                protocol,
+                states: u32::MAX,
+                local_port: 0,
+                remote_port: 0,
+                info: false,
+                congestion: false,
+            }));
         }
     }
     let unix = UnixAsk { states: u32::MAX, ..UnixAsk::default() };

@@ -34,6 +34,11 @@ impl Sockets {
     }
 }
 
+/// Whether the kernel does not know a kind of question that there is another way for.
+fn is_another_asked(ask: &Ask, e: Errno) -> bool {
+    matches!(e, Errno::EINVAL | Errno::EOPNOTSUPP) && !ask.instead().is_empty()
+}
+
 impl Reader<Socket> for Sockets {
     fn next(&mut self, context: &mut Context<'_>, tally: &mut Tally) -> Result<Option<Socket>, RequestError> {
         loop {
@@ -64,7 +69,7 @@ impl Reader<Socket> for Sockets {
                     }
                 }
                 // A kernel without such sockets, or without a list of them.
-                Err(Error::Refused(Errno::ENOENT)) => {
+                Err(Error::Refused(e)) if e == Errno::ENOENT || is_another_asked(ask, e) => {
                     let instead = ask.instead();
                     self.asks.pop_front();
                     self.asks.extend(instead);

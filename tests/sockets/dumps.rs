@@ -2,6 +2,9 @@
 
 use portcullis::error::RequestError;
 use portcullis::netlink::dump::{ASIDE_MAX, Error, Link, Links, Next};
+use portcullis::sockets::inet;
+use portcullis::sockets::plan::Ask;
+use portcullis::sockets::row::Protocol;
 use portcullis::sys::netlink::{Asked, Socket};
 use portcullis::wire::chunk::Slice;
 
@@ -115,6 +118,38 @@ fn a_list_that_the_kernel_does_not_have_is_empty_and_leaves_the_socket_usable() 
             count += 1;
         }
         assert!(count > 0);
+    });
+}
+
+/// Where the kernel does not list TCP of both families at once, it is asked for each.
+#[test]
+fn both_families_are_those_of_each() {
+    network(|| {
+        let crowd = Crowd::of("tcp", 200);
+        let six: Vec<_> = (0..100).map(|_| std::net::TcpListener::bind("[::1]:0").unwrap()).collect();
+        let ask = Ask::Inet(inet::Ask {
+            family: inet::BOTH,
+            protocol: Protocol::Tcp,
+            states: u32::MAX,
+            local_port: 0,
+            remote_port: 0,
+            info: false,
+            congestion: false,
+        });
+        let mut link = Link::on(Socket::open_public(Asked::Sockets).unwrap());
+        let mut listed = |ask: &Ask| {
+            let mut dump = ask.begin(&mut link).unwrap().unwrap();
+            let mut cookies = std::collections::BTreeSet::new();
+            while let Next::Message(_, range) = dump.next(&mut link).unwrap() {
+                assert!(cookies.insert(ask.parse(dump.payload(range)).unwrap().cookie));
+            }
+            cookies
+        };
+        let both = listed(&ask);
+        let each: Vec<_> = ask.instead().iter().map(&mut listed).collect();
+        assert!(each.len() == 2 && each.iter().all(|list| list.len() >= 100), "{each:?}");
+        assert_eq!(each.into_iter().flatten().collect::<std::collections::BTreeSet<_>>(), both);
+        drop((crowd, six));
     });
 }
 

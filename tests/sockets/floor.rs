@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::time::{ClockId, clock_gettime};
 
 use portcullis::netlink::dump::Links;
-use portcullis::sockets::inet::{Ask, BY_FAMILY};
+use portcullis::sockets::inet::{Ask, BOTH};
 use portcullis::sockets::row::Protocol;
 use portcullis::sys::netlink::{Asked, Socket};
 use portcullis::table::Context;
@@ -25,29 +25,27 @@ fn bare(info: bool) -> Duration {
     let socket = Socket::open_public(Asked::Sockets).unwrap();
     let mut buffer = vec![0; 65_536];
     let start = now();
-    for family in [2, 10] {
-        for protocol in [Protocol::Tcp, Protocol::Udp] {
-            let tcp = protocol == Protocol::Tcp;
-            let ask = Ask {
-                family,
-                protocol,
-                states: u32::MAX,
-                local_port: 0,
-                remote_port: 0,
-                info: info && tcp,
-                congestion: info && tcp,
-            };
-            let mut request = portcullis::netlink::attr::Buffer::new();
-            let mark = request.message_of(BY_FAMILY, 0x301, 1, &ask.header());
-            request.end_message(mark).unwrap();
-            socket.send(request.bytes()).unwrap();
-            loop {
-                let got = socket.receive(&mut buffer).unwrap();
-                // The end stands in a message of its own at the end of the last part, 20 bytes long.
-                let last = &buffer[got.length.saturating_sub(20)..got.length];
-                if last.len() == 20 && last[..6] == [20, 0, 0, 0, 3, 0] {
-                    break;
-                }
+    for (family, protocol) in [(BOTH, Protocol::Tcp), (2, Protocol::Udp), (10, Protocol::Udp)] {
+        let tcp = protocol == Protocol::Tcp;
+        let ask = Ask {
+            family,
+            protocol,
+            states: u32::MAX,
+            local_port: 0,
+            remote_port: 0,
+            info: info && tcp,
+            congestion: info && tcp,
+        };
+        let mut request = portcullis::netlink::attr::Buffer::new();
+        let mark = request.message_of(ask.kind(), 0x301, 1, &ask.header());
+        request.end_message(mark).unwrap();
+        socket.send(request.bytes()).unwrap();
+        loop {
+            let got = socket.receive(&mut buffer).unwrap();
+            // The end stands in a message of its own at the end of the last part, 20 bytes long.
+            let last = &buffer[got.length.saturating_sub(20)..got.length];
+            if last.len() == 20 && last[..6] == [20, 0, 0, 0, 3, 0] {
+                break;
             }
         }
     }

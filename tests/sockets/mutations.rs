@@ -30,7 +30,7 @@ fn messages() -> Vec<(Reads, Vec<u8>)> {
         congestion: true,
     };
     let sockets = [
-        (Ask::Inet(tcp), tcp.header().to_vec()),
+        (Ask::Inet(tcp), tcp.header()),
         (Ask::Unix(unix), unix.header()),
         (Ask::Netlink, netlink_header()),
         (Ask::Packet, packet_header()),
