@@ -48,6 +48,7 @@ pub fn toml_text(bytes: &[u8]) -> String {
         match c {
             '"' | '\\' => text.extend(['\\', c]),
             // Marks that turn the direction of a line around would show a person something else than it is.
+            c if u32::from(c) > 0xffff && is_format(c) => text.push_str(&format!("\\U{:08X}", u32::from(c))),
             c if c.is_control() || is_format(c) => text.push_str(&format!("\\u{:04X}", u32::from(c))),
             c => text.push(c),
         }
@@ -57,7 +58,8 @@ pub fn toml_text(bytes: &[u8]) -> String {
 }
 
 fn is_format(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -68,7 +70,7 @@ mod tests {
     fn a_text_of_toml_is_one_string_whatever_is_in_it() {
         assert_eq!(toml_text(b"/var/log"), r#""/var/log""#);
         assert_eq!(toml_text(b"a\"]\nlevel = \"full\\"), r#""a\"]\u000Alevel = \"full\\""#);
-        assert_eq!(toml_text("\u{202e}\u{7f}".as_bytes()), r#""\u202E\u007F""#);
+        assert_eq!(toml_text("\u{202e}\u{7f}\u{e0041}".as_bytes()), r#""\u202E\u007F\U000E0041""#);
         assert_eq!(toml_text(b"\xff"), "\"\u{fffd}\"");
     }
 

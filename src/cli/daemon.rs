@@ -2,12 +2,14 @@
 //! that reads what a network sends gives up everything.
 #![forbid(unsafe_code)]
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
+use nix::libc::PIPE_BUF;
 use nix::sys::resource::Resource;
 
 use crate::audit::log::Log;
@@ -17,6 +19,7 @@ use crate::exec::node::epmd::Registration;
 use crate::exec::node::starter::Source;
 use crate::limits::NODE_DESCRIPTORS_OWN;
 use crate::quote::shell;
+use crate::sys::poll::{self, Interest};
 use crate::sys::process::{self, Orphaned};
 use crate::sys::{fd, random};
 
@@ -33,6 +36,31 @@ pub(super) fn run(start: impl FnOnce() -> Result<(), Wrong>, report: fn(&str)) -
         Err((why, fix)) => report(&format!("{why}\n  to mend it: {fix}")),
     }
     ExitCode::FAILURE
+}
+
+/// Lines that nobody read in time.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// A line for whoever reads stderr.
+pub(super) fn tell(program: &str, text: &str) {
+    tell_to(&mut std::io::stderr(), &LOST, program, text);
+}
+
+/// At once or not at all: peers must not wait for a log that has stopped. How many were lost is told with the next.
+fn tell_to(log: &mut (impl Write + AsFd), lost: &AtomicU64, program: &str, text: &str) {
+    let before = match lost.load(Ordering::Relaxed) {
+        0 => String::new(),
+        n => format!("{program}: {n} lines before this one are lost: nobody read them\n"),
+    };
+    let line = format!("{before}{program}: {text}\n").into_bytes();
+    let can = poll::now(&[Interest { fd: log.as_fd(), read: false, write: true }]);
+    if can.is_ok_and(|can| can.first().is_some_and(|can| can.write)) {
+        lost.store(0, Ordering::Relaxed);
+        // A pipe that has room has room for a page. Who closed it does not want to read it.
+        let _ = log.write_all(line.get(..PIPE_BUF).unwrap_or(&line));
+    } else {
+        lost.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// A process that was forked: it keeps what `confine` leaves it, and serves. Ends without std's clean-up, which calls what seccomp no longer
@@ -160,4 +188,41 @@ pub(super) fn creation(
     // 0 stands for none, 1 to 3 for those of OTP before 23.
     let number = random::number().map_err(|e| internal("getrandom", e))?;
     Ok((None, number.max(4)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Read;
+
+    use nix::unistd::pipe;
+
+    use super::*;
+
+    /// A log driver that has stopped reading held up a gateway, and with it every peer.
+    #[test]
+    fn who_does_not_read_the_log_holds_up_nobody() {
+        let (read, write) = pipe().unwrap();
+        let (mut read, mut write) = (File::from(read), File::from(write));
+        let lost = AtomicU64::new(0);
+        // More than a pipe holds, in lines that are longer than a page.
+        for n in 0..100 {
+            tell_to(&mut write, &lost, "it", &format!("line {n} {}", "x".repeat(2 * PIPE_BUF)));
+        }
+        let missing = lost.load(Ordering::Relaxed);
+        assert!((1..100).contains(&missing), "{missing}");
+        let mut page = [0; PIPE_BUF];
+        while lost.load(Ordering::Relaxed) != 0 {
+            read.read_exact(&mut page).unwrap();
+            tell_to(&mut write, &lost, "it", "it goes on");
+        }
+        drop(write);
+        let mut rest = Vec::new();
+        read.read_to_end(&mut rest).unwrap();
+        let rest = String::from_utf8(rest).unwrap();
+        assert!(
+            rest.contains("lines before this one are lost") && rest.ends_with("it: it goes on\n"),
+            "{rest}"
+        );
+    }
 }

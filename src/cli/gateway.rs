@@ -105,7 +105,7 @@ fn call(callee: dialer::Callee, gateway: &OwnedFd, file: &OwnedFd, parent: u32) 
 }
 
 fn report(text: &str) {
-    super::complain(&format!("portcullis gateway: {text}\n"));
+    daemon::tell("portcullis gateway", text);
 }
 
 /// Says so if peers could reach the node without the gateway: a hint, as a packet filter may stand in between that this host's own

@@ -64,7 +64,7 @@ fn start(file: &[u8]) -> Result<(), Wrong> {
 }
 
 fn report(text: &str) {
-    super::complain(&format!("portcullis node: {text}\n"));
+    daemon::tell("portcullis node", text);
 }
 
 /// What every session would be told is told at the start.

@@ -24,18 +24,24 @@ pub(super) fn does_more(mut said: Cursor<'_>, bounds: &Bounds) -> bool {
             return false;
         }
     }
-    let Ok(Head::Tuple(arity)) = said.head() else { return false };
+    let arity = match said.head() {
+        Ok(Head::Tuple(arity)) => arity,
+        // `getopts`; others are answered as not known.
+        Ok(Head::Atom(_)) => return false,
+        _ => return true,
+    };
     match (said.atom(), arity) {
         // Without the encoding it is as before OTP R13.
         (Ok("put_chars"), 4) => !prints(said),
         (Ok("put_chars"), 5) => said.atom().is_err() || !prints(said),
-        (Ok("get_until" | "requests"), _) => true,
+        (Ok("put_chars"), 2 | 3) | (Ok("get_geometry"), 2) => false,
         // A prompt can be `{format, Format, Args}`.
         (Ok("get_line" | "get_chars" | "get_password"), _) => (1..arity).any(|_| {
             let mut front = said;
             matches!(front.head(), Ok(Head::Tuple(_))) || skip(&mut said, bounds).is_none()
         }),
-        _ => false,
+        // What it is set to would stay so: `{setopts, [{encoding, latin1}]}` of `user`.
+        _ => true,
     }
 }
 

@@ -245,12 +245,17 @@ impl Leg {
         if !listens {
             self.heard = now;
         }
-        if now.saturating_duration_since(self.heard) >= PATIENCE {
-            return Err(Over::Silent(PATIENCE.as_secs()));
-        }
-        let quiet = now.saturating_duration_since(self.said);
-        if quiet >= PATIENCE {
-            return Err(Over::Unread);
+        let (silence, quiet) =
+            (now.saturating_duration_since(self.heard), now.saturating_duration_since(self.said));
+        if silence.max(quiet) >= PATIENCE {
+            // Whoever was stopped meanwhile, or has not come to it yet, is not to blame others for it.
+            let can = self.stream.can();
+            if silence >= PATIENCE && !can.read {
+                return Err(Over::Silent(PATIENCE.as_secs()));
+            }
+            if quiet >= PATIENCE && !can.write {
+                return Err(Over::Unread);
+            }
         }
         if !pending && quiet >= Duration::from_secs(NODE_TICK_S) {
             self.say(&TICK);

@@ -305,10 +305,11 @@ impl Connection {
         }
         let Phase::Greeting(acceptor) = &self.phase else {
             let silence = Duration::from_secs(NODE_TICK_S * 4);
-            if now.saturating_duration_since(self.heard) >= silence {
+            // Whoever was stopped meanwhile, or has not come to it yet, is not to blame others for it.
+            if now.saturating_duration_since(self.heard) >= silence && !self.stream.can().read {
                 return Err(Over::Silent(silence.as_secs()));
             }
-            if now.saturating_duration_since(self.said) >= silence {
+            if now.saturating_duration_since(self.said) >= silence && !self.stream.can().write {
                 return Err(Over::Unread);
             }
             if !self.is_pending()

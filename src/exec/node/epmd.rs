@@ -2,7 +2,7 @@
 //! name is registered for as long as the connection stays.
 #![forbid(unsafe_code)]
 
-use std::io::{Error, ErrorKind, Read};
+use std::io::{Error, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
@@ -71,6 +71,8 @@ pub struct Registration {
     socket: Option<TcpStream>,
     /// When it is tried again.
     next: Instant,
+    /// It was said that somebody else has the name.
+    taken: bool,
 }
 
 impl Registration {
@@ -81,7 +83,7 @@ impl Registration {
     pub fn new(daemon: SocketAddr, alive: &str, port: u16) -> std::io::Result<(Self, u32)> {
         let (socket, creation) = register(daemon, alive, port)?;
         let alive = alive.to_owned();
-        Ok((Self { daemon, alive, port, socket: Some(socket), next: Instant::now() }, creation))
+        Ok((Self { daemon, alive, port, socket: Some(socket), next: Instant::now(), taken: false }, creation))
     }
 
     /// What becomes readable when the daemon has gone.
@@ -96,11 +98,9 @@ impl Registration {
         self.socket.is_none().then(|| self.next.saturating_duration_since(now))
     }
 
-    /// The daemon has said something, which it never does but by ending.
+    /// The daemon has ended, or says something, which it never does: one that talks without end is none.
     pub fn lose(&mut self, report: fn(&str)) {
-        let mut one = [0; 1];
-        if matches!(self.socket.as_mut().map(|socket| socket.read(&mut one)), Some(Ok(0) | Err(_))) {
-            self.socket = None;
+        if self.socket.take().is_some() {
             report(&format!(
                 "epmd at {} has ended: the name is registered again when there is one",
                 self.daemon
@@ -112,9 +112,20 @@ impl Registration {
     pub fn renew(&mut self, now: Instant, report: fn(&str)) {
         if self.due(now) == Some(Duration::ZERO) {
             self.next = now + Duration::from_millis(EPMD_RETRY_MS);
-            if let Ok((socket, _)) = register_within(PATIENCE_AGAIN, self.daemon, &self.alive, self.port) {
-                self.socket = Some(socket);
-                report(&format!("epmd at {} knows {} again", self.daemon, self.alive));
+            match register_within(PATIENCE_AGAIN, self.daemon, &self.alive, self.port) {
+                Ok((socket, _)) => {
+                    (self.socket, self.taken) = (Some(socket), false);
+                    report(&format!("epmd at {} knows {} again", self.daemon, self.alive));
+                }
+                // Any user of the host can be first at a new daemon.
+                Err(e) if e.kind() == ErrorKind::AddrInUse && !self.taken => {
+                    self.taken = true;
+                    report(&format!(
+                        "epmd at {} knows {} as somebody else, and sends peers there\n  who it is: epmd -names, and sudo ss -tlnp",
+                        self.daemon, self.alive
+                    ));
+                }
+                Err(_) => {}
             }
         }
     }
@@ -158,7 +169,8 @@ fn request(alive: &str, port: u16) -> Option<Vec<u8>> {
 mod tests {
     use std::net::TcpListener;
 
-    use std::io::Write;
+    use std::io::{Read, Write};
+    use std::sync::Mutex;
 
     use super::*;
 
@@ -231,6 +243,30 @@ mod tests {
         drop(daemon.join().unwrap());
     }
 
+    /// Whoever holds the port can talk without end, and another user can be first at a new daemon.
+    #[test]
+    fn a_daemon_that_talks_is_none_and_a_name_that_is_taken_is_told_once() {
+        static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for answer in [&[118, 0, 0, 0, 0, 9, 77, 77][..], &[118, 1, 0, 0, 0, 0], &[118, 1, 0, 0, 0, 0]] {
+                let (mut socket, _) = listener.accept().unwrap();
+                socket.read_exact(&mut [0; 17]).unwrap();
+                socket.write_all(answer).unwrap();
+            }
+        });
+        let report = |line: &str| SAID.lock().unwrap().push(line.to_owned());
+        let (mut registration, _) = Registration::new(at, "ab", 4370).unwrap();
+        registration.lose(report);
+        assert!(registration.fd().is_none());
+        for later in 0..2 {
+            registration.renew(Instant::now() + Duration::from_millis(later * EPMD_RETRY_MS), report);
+        }
+        let said = SAID.lock().unwrap();
+        assert!(said.len() == 2 && said[1].contains("knows ab as somebody else"), "{said:?}");
+    }
+
     /// Whoever holds the port of a daemon that has ended: the process that asks him does nothing else meanwhile.
     #[test]
     fn who_answers_byte_by_byte_has_no_more_time_than_others() {
@@ -252,7 +288,8 @@ mod tests {
         assert!(find(at, "ab").is_err());
         assert!(asked.elapsed() < PATIENCE * 3, "{:?}", asked.elapsed());
         let alive = "ab".to_owned();
-        let mut lost = Registration { daemon: at, alive, port: 4370, socket: None, next: Instant::now() };
+        let mut lost =
+            Registration { daemon: at, alive, port: 4370, socket: None, next: Instant::now(), taken: false };
         let asked = Instant::now();
         lost.renew(asked, |_| panic!());
         assert!(asked.elapsed() < PATIENCE, "{:?}", asked.elapsed());

@@ -20,6 +20,7 @@ use crate::dist::certificate::{self, Certificate};
 use crate::dist::frame::{Frames, Length};
 use crate::dist::handshake::name::NodeName;
 use crate::limits::TLS_BUFFER_MAX;
+use crate::sys::poll::{self, Can, Interest};
 
 /// What is wrong with a peer's TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -217,6 +218,13 @@ impl Stream {
             Self::Plain(socket) => socket.as_fd(),
             Self::Tls(tls) => tls.socket.as_fd(),
         }
+    }
+
+    /// What can be done with its socket without waiting, as the kernel has it.
+    #[must_use]
+    pub fn can(&self) -> Can {
+        let asked = poll::now(&[Interest { fd: self.fd(), read: true, write: true }]);
+        asked.ok().and_then(|can| can.first().copied()).unwrap_or_default()
     }
 
     /// Whether it has more to write than it was given: TLS speaks by itself too.

@@ -93,6 +93,8 @@ fn a_group_leader_is_not_asked_to_call_functions() {
         &["get_until", "unicode", "prompt", "os", "cmd"],
         &["get_until", "prompt", "os", "cmd"],
         &["requests"],
+        &["setopts"],
+        &["get_something_new", "x"],
     ] {
         assert_eq!(asks(&mut bench, harmful), Verdict::Deny(Reason::System), "{harmful:?}");
     }
@@ -101,7 +103,7 @@ fn a_group_leader_is_not_asked_to_call_functions() {
         &["put_chars", "io_lib", "write"],
         &["put_chars", "unicode"],
         &["get_line", "unicode"],
-        &["setopts"],
+        &["get_geometry"],
     ] {
         assert_eq!(asks(&mut bench, harmless), Verdict::Accept, "{harmless:?}");
     }
