@@ -74,6 +74,19 @@ fn check_says_which_parameters_the_host_lacks() {
     assert!(!text.contains("no parameter net.ipv4.ip_forward;"), "{text}");
 }
 
+/// Who can rename in a listed folder can have another file read there.
+#[test]
+fn check_says_which_listed_folders_others_can_write_to() {
+    let Some(f) = fixtures() else { return };
+    let files =
+        "read = [{ path = \"/etc/hostname\", max_bytes = 1 }, { path = \"/tmp/x/y.log\", max_bytes = 1 }]";
+    let policy = file(&f, &format!("version = 1\n[files]\n{files}\n"));
+    let output = run(&f, &f.policy("version = 1\n"), &["check", &policy]);
+    let text = said(&output);
+    assert!(text.contains("line 3: others than root can write to /tmp: "), "{text}");
+    assert_eq!(text.matches("others than root can write").count(), 1, "{text}");
+}
+
 #[test]
 fn check_of_the_installed_file_looks_at_its_place_too() {
     let Some(f) = fixtures() else { return };

@@ -8,6 +8,7 @@ mod gateway;
 mod glass;
 mod installed;
 mod keys;
+mod named;
 mod node;
 mod node_files;
 mod options;

@@ -1,13 +1,11 @@
 //! `portcullis policy`: what a policy says, what it would answer, and what it lacks. Needs no privilege and changes nothing.
 #![forbid(unsafe_code)]
 
-use std::ffi::OsStr;
-use std::io::{ErrorKind, Read};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::io::Read;
 use std::process::ExitCode;
 
 use crate::cli::installed::{self, Installed};
+use crate::cli::named;
 use crate::cli::options::{Ask, PolicyCommand};
 use crate::error::Refusal;
 use crate::policy::file::{self, PATH};
@@ -17,7 +15,6 @@ use crate::policy::suggest::{self, Suggestions};
 use crate::policy::{Ground, Policy, question, words};
 use crate::quote::shell;
 use crate::sys::fd;
-use crate::sysctl;
 
 /// Bytes of a log that are read at once: what is longer can be cut with tail(1).
 const LOG_MAX: u64 = 256 * 1024 * 1024;
@@ -93,30 +90,13 @@ pub(super) fn read_named(path: &[u8], most: u64) -> std::io::Result<Vec<u8>> {
 fn check(known: &Known) -> ExitCode {
     let Known { policy, name, .. } = known;
     super::say(&format!("ok: {name} ({})\n\n{}", policy.name(), words::describe(policy)));
-    for (parameter, Line(n)) in policy.rules().sysctl.names() {
-        if let Some(folder) = absent_from(parameter) {
-            let folder = shell(folder.as_os_str().as_bytes());
-            super::say(&format!(
-                "\nline {n}: this host has no parameter {parameter}; those it has: ls {folder}\n"
-            ));
-        }
-    }
+    super::say(&named::notes(policy));
     let refusals = own_refusals(policy);
     for Refusal { message, fix, .. } in &refusals {
         super::say(&format!("\nbut a start would be refused: {message}\n   to mend it: {fix}\n"));
     }
     // Who restarts what is right would have nothing that runs.
     if refusals.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// The folder in which the host should have a kernel parameter and has not. A policy for other hosts is right without it, and what
-/// cannot be looked at is not said to be absent.
-fn absent_from(parameter: &str) -> Option<PathBuf> {
-    let below = sysctl::action::path(parameter)?;
-    let file = Path::new("/proc/sys/net").join(OsStr::from_bytes(below.as_bytes()));
-    let absent = std::fs::symlink_metadata(&file).is_err_and(|e| e.kind() == ErrorKind::NotFound);
-    let folder = file.ancestors().skip(1).find(|folder| folder.is_dir())?;
-    absent.then(|| folder.to_owned())
 }
 
 /// What this copy would be refused for under the policy, if it is an installed one.
