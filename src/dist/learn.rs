@@ -5,6 +5,7 @@
 //! nobody used it for long.
 #![forbid(unsafe_code)]
 
+mod key;
 mod nodes;
 
 use std::collections::{HashMap, HashSet};
@@ -13,32 +14,8 @@ use crate::dist::command::{Direction, Party};
 use crate::dist::control::{Control, SpawnOptions, Target};
 use crate::dist::etf::{Identifier, Pid, Ref};
 use crate::dist::reason::Reason;
+use key::{Key, Process, Rest, Words, parts, process, words};
 pub use nodes::{Node, Nodes};
-
-/// A process of a node whose name and creation are known.
-type Process = (u32, u32);
-
-/// A reference of such a node.
-type Words = ([u32; 5], u8);
-
-/// Something that is remembered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Key {
-    /// A process of that party may be addressed.
-    Pid(Party, Process),
-    /// A process of that party leads those that it has had started, or led, on the other node: it may be asked to read and to write, and nothing else.
-    Leader(Party, Process),
-    /// A reference of that party may be addressed.
-    Ref(Party, Words),
-    /// That party monitors something under this reference.
-    Monitor(Party, Words),
-    /// A process of the protected node and one of the peer are linked.
-    Link(Process, Process),
-    /// That party has asked for a process under this reference.
-    Spawn(Party, Words),
-    /// A process of that party has unlinked and waits to hear that it was seen. Each process counts its unlinks by itself.
-    Unlink(Party, Process, u64),
-}
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -46,6 +23,8 @@ struct Entry {
     used: u64,
     /// A reference that the first message to it ends.
     once: bool,
+    /// Of a reference.
+    rest: Rest,
     /// Who asked: a monitor, a spawn request. Of an unlink the process that is to answer.
     owner: Option<Process>,
     /// Of a monitor.
@@ -99,7 +78,7 @@ impl Kept<'_> {
         match self {
             Self::Process(pid) => Key::Pid(party, process(pid)),
             Self::Monitor(reference) => Key::Monitor(party, words(reference)),
-            Self::Reference(reference) => Key::Ref(party, words(reference)),
+            Self::Reference(reference) => Key::Ref(party, parts(reference).0),
         }
     }
 }
@@ -128,22 +107,6 @@ impl Watching {
     fn add(&mut self, (words, len): &Words) {
         self.sum.0.iter_mut().zip(words).for_each(|(sum, word)| *sum ^= word);
         self.sum.1 ^= len;
-    }
-}
-
-fn process(pid: &Pid<'_>) -> Process {
-    (pid.id, pid.serial)
-}
-
-fn words(reference: &Ref<'_>) -> Words {
-    (reference.words, reference.len)
-}
-
-/// A pair of linked processes, in the order of [`Key::Link`].
-fn link(direction: Direction, from: &Pid<'_>, to: &Pid<'_>) -> Key {
-    match direction {
-        Direction::In => Key::Link(process(to), process(from)),
-        Direction::Out => Key::Link(process(from), process(to)),
     }
 }
 
@@ -237,7 +200,17 @@ impl Learned {
     /// Whether an identifier of that party was told to the other one.
     #[must_use]
     pub fn knows(&self, party: Party, identifier: &Identifier<'_>) -> bool {
-        key(party, identifier).is_some_and(|key| self.entries.contains_key(&key))
+        let Some(entry) = Key::of(party, identifier).and_then(|key| self.entries.get(&key)) else {
+            return false;
+        };
+        !matches!(identifier, Identifier::Ref(reference) if parts(reference).1 != entry.rest)
+    }
+
+    /// Whether another reference of that party is remembered that differs behind the words which make it the only one.
+    #[must_use]
+    pub fn clashes(&self, party: Party, reference: &Ref<'_>) -> bool {
+        let (mark, rest) = parts(reference);
+        self.entries.get(&Key::Ref(party, mark)).is_some_and(|entry| entry.rest != rest)
     }
 
     /// Whether the other party was told that this process of that one is a group leader, whatever else it was told of it.
@@ -287,7 +260,7 @@ impl Learned {
             | Control::Exit2 { to, .. }
             | Control::GroupLeader { to, .. } => told(Identifier::Pid(*to)),
             Control::AliasSend { alias, .. } => told(Identifier::Ref(*alias)),
-            Control::Exit { from, to } => asked(link(direction, from, to), None).map(|_| ()),
+            Control::Exit { from, to } => asked(Key::link(direction, from, to), None).map(|_| ()),
             Control::MonitorExit { to, reference, .. } => {
                 asked(Key::Monitor(receiver, words(reference)), Some(to)).map(|_| ())
             }
@@ -309,15 +282,22 @@ impl Learned {
     pub fn note(&mut self, direction: Direction, control: &Control<'_>, lessons: &[Lesson<'_>], now: u64) {
         let (sender, receiver) = (direction.sender(), direction.receiver());
         for lesson in lessons {
-            if let Some(key) = key(sender, &lesson.identifier) {
+            if let Some(key) = Key::of(sender, &lesson.identifier) {
                 self.learn(key, now, lesson.once, None, SpawnOptions::default());
+                if let (Identifier::Ref(reference), Some(entry)) =
+                    (&lesson.identifier, self.entries.get_mut(&key))
+                {
+                    entry.rest = parts(reference).1;
+                }
             }
         }
         let mut remember = |key, owner: Option<&Pid<'_>>, options| {
             self.learn(key, now, false, owner.map(process), options);
         };
         match control {
-            Control::Link { from, to } => remember(link(direction, from, to), None, SpawnOptions::default()),
+            Control::Link { from, to } => {
+                remember(Key::link(direction, from, to), None, SpawnOptions::default())
+            }
             Control::Monitor { from, to, reference } => {
                 let key = Key::Monitor(sender, words(reference));
                 remember(key, Some(from), SpawnOptions::default());
@@ -333,14 +313,14 @@ impl Learned {
                 self.touch(Key::Pid(receiver, process(to)), now);
                 self.touch(Key::Leader(receiver, process(to)), now);
             }
-            Control::AliasSend { alias, .. } => self.answered(Key::Ref(receiver, words(alias)), now),
+            Control::AliasSend { alias, .. } => self.answered(Key::Ref(receiver, parts(alias).0), now),
             Control::Exit { from, to } => {
-                self.forget(link(direction, from, to));
+                self.forget(Key::link(direction, from, to));
                 self.forget(Key::Pid(sender, process(from)));
                 self.forget(Key::Leader(sender, process(from)));
             }
             Control::Unlink { id, from, to } => {
-                self.forget(link(direction, from, to));
+                self.forget(Key::link(direction, from, to));
                 if let Some(id) = id {
                     let key = Key::Unlink(sender, process(from), *id);
                     self.learn(key, now, false, Some(process(to)), SpawnOptions::default());
@@ -352,12 +332,12 @@ impl Learned {
                 let key = Key::Monitor(sender, words(reference));
                 if self.entries.get(&key).is_none_or(|entry| entry.watched == Watched::of(to)) {
                     self.forget(key);
-                    self.forget(Key::Ref(sender, words(reference)));
+                    self.forget(Key::Ref(sender, parts(reference).0));
                 }
             }
             Control::MonitorExit { from, reference, .. } => {
                 self.forget(Key::Monitor(receiver, words(reference)));
-                self.forget(Key::Ref(receiver, words(reference)));
+                self.forget(Key::Ref(receiver, parts(reference).0));
                 if let Target::Pid(from) = from {
                     self.forget(Key::Pid(sender, process(from)));
                     self.forget(Key::Leader(sender, process(from)));
@@ -369,7 +349,7 @@ impl Learned {
                     Some(new) => {
                         self.watches(Key::Monitor(receiver, words(request)), Watched::Process(process(new)));
                         if *linked {
-                            let key = link(direction, new, to);
+                            let key = Key::link(direction, new, to);
                             self.learn(key, now, false, None, SpawnOptions::default());
                         }
                     }
@@ -432,7 +412,8 @@ impl Learned {
                 watching.add(words);
             }
         }
-        let new = Entry { used: now, once, owner, watched: Watched::default(), options };
+        let new =
+            Entry { used: now, once, rest: Rest::default(), owner, watched: Watched::default(), options };
         let entry = self.entries.entry(key).or_insert(new);
         entry.used = now;
         // The reference of a call is told twice: as that of a monitor, and then as an alias for one answer.
@@ -484,15 +465,6 @@ pub fn own_leader<'c, 'a>(control: &'c Control<'a>) -> Option<&'c Pid<'a>> {
         }
         Control::GroupLeader { leader, to } => Some(leader).filter(|_| leader.node != to.node),
         _ => None,
-    }
-}
-
-/// Where an identifier is remembered. Nobody sends to a port of another node.
-fn key(party: Party, identifier: &Identifier<'_>) -> Option<Key> {
-    match identifier {
-        Identifier::Pid(pid) => Some(Key::Pid(party, process(pid))),
-        Identifier::Ref(reference) => Some(Key::Ref(party, words(reference))),
-        Identifier::Port(_) => None,
     }
 }
 

@@ -150,7 +150,7 @@ fn pid(question: &Question, party: Party) -> Pid<'_> {
 fn probe(question: &Question) -> Probe<'_> {
     let (sender, receiver) = (question.direction.sender(), question.direction.receiver());
     let (from, to) = (pid(question, sender), pid(question, receiver));
-    let own = Ref { node: from.node, creation: 1, words: [1, 0, 0, 0, 0], len: 1 };
+    let own = Ref { node: from.node, creation: 1, words: [1, 0, 0, 0, 0], len: 3 };
     let theirs = Ref { node: to.node, ..own };
     let target = match &question.subject {
         Some(Subject::Name(name)) => Target::Name(name),

@@ -48,6 +48,10 @@ reasons! {
     Unsolicited = "unsolicited",
     /// A monitor or a spawn request under a reference that is one's already.
     InUse = "in_use",
+    /// A reference that no node makes: of one, two or four words, or one that another differs from behind the third word only.
+    Reference = "reference",
+    /// A map that has one key twice.
+    DuplicateKey = "duplicate_key",
     /// There is no room to remember what it teaches.
     TableFull = "table_full",
     /// It carries a token of sequential tracing.

@@ -231,8 +231,9 @@ fn control<'a>(number: i32, c: &mut Cursor<'a>) -> Result<Control<'a>, Fault> {
     use op::*;
     Ok(match number {
         LINK => Control::Link { from: pid(c)?, to: pid(c)? },
+        // Where a cookie stood once there is an atom, of every node.
         SEND | SEND_TT => {
-            skip(c)?;
+            c.atom()?;
             Control::Send { from: None, to: pid(c)? }
         }
         SEND_SENDER | SEND_SENDER_TT => Control::Send { from: Some(pid(c)?), to: pid(c)? },
@@ -243,7 +244,7 @@ fn control<'a>(number: i32, c: &mut Cursor<'a>) -> Result<Control<'a>, Fault> {
         UNLINK_ID_ACK => Control::UnlinkAck { id: id(c)?, from: pid(c)?, to: pid(c)? },
         REG_SEND | REG_SEND_TT => {
             let from = pid(c)?;
-            skip(c)?;
+            c.atom()?;
             Control::RegSend { from, to: c.atom()? }
         }
         GROUP_LEADER => Control::GroupLeader { leader: pid(c)?, to: pid(c)? },

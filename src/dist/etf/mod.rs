@@ -4,6 +4,7 @@
 //! What is malformed ends a connection; a term that is well formed and not wanted, such as a fun, costs one message.
 #![forbid(unsafe_code)]
 
+pub mod keys;
 pub mod read;
 pub mod scan;
 pub mod write;

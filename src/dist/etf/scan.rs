@@ -58,12 +58,19 @@ pub trait Visitor<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Walk {
     terms: usize,
+    maps: bool,
 }
 
 /// `LIST_EXT` of one element, the atom `alias`, then a reference as tail.
 const ALIAS: &[u8] = b"\x6c\0\0\0\x01\x77\x05alias\x5a";
 
 impl Walk {
+    /// Whether it met a map.
+    #[must_use]
+    pub fn met_maps(&self) -> bool {
+        self.maps
+    }
+
     /// Walks the one term at the front of `cursor`.
     ///
     /// # Errors
@@ -130,7 +137,10 @@ impl Walk {
             }
             Head::Tuple(n) => n,
             Head::List(n) => n.saturating_add(1),
-            Head::Map(n) => n.saturating_mul(2),
+            Head::Map(n) => {
+                self.maps = true;
+                n.saturating_mul(2)
+            }
             Head::Fun => return Err(Reason::Fun.into()),
             Head::Export => return Err(Reason::Export.into()),
         };

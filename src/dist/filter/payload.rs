@@ -2,16 +2,17 @@
 //! of, no more than the bounds, no flood of atoms.
 #![forbid(unsafe_code)]
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::policy::{Limits, View};
 use super::{State, leader};
 use crate::dist::atoms::Atoms;
 use crate::dist::command::{Direction, Party};
 use crate::dist::control::{Control, Message, Target, gen_call};
+use crate::dist::etf::keys;
 use crate::dist::etf::read::{Cursor, Head};
 use crate::dist::etf::scan::{Bounds, Nobody, Stop, Visitor, Walk};
-use crate::dist::etf::{Identifier, Pid};
+use crate::dist::etf::{Identifier, Pid, Ref};
 use crate::dist::learn::{Learned, Lesson, Nodes, own_leader};
 use crate::dist::reason::Reason;
 
@@ -36,6 +37,7 @@ pub(super) fn look<'m>(
         sender: direction.sender(),
         strict: false,
         identifiers: 0,
+        references: HashMap::new(),
         lessons: Vec::new(),
         atoms: Vec::new(),
         met: HashSet::new(),
@@ -49,7 +51,10 @@ pub(super) fn look<'m>(
             Stop::Malformed(_) => Reason::Malformed,
             Stop::Unwanted(reason) => reason,
         })?;
-        if cursor.rest().is_empty() { Ok(()) } else { Err(Reason::Malformed) }
+        if !cursor.rest().is_empty() {
+            return Err(Reason::Malformed);
+        }
+        if direction == Direction::In && walk.met_maps() { keys::check(bytes) } else { Ok(()) }
     };
     seen.strict = anybody;
     read(&mut seen, message.tuple)?;
@@ -174,6 +179,19 @@ fn asks(payload: &[u8]) -> Option<&str> {
     request.rest().is_empty().then_some(name)
 }
 
+impl Seen<'_, '_> {
+    /// OTP 25 finds the keys of a map by three words of a reference, and tells them apart by all: two that differ behind those have it look for ever
+    /// deeper, until the node ends by its stack. No node makes such two, nor any of another length than three and, of an alias, five.
+    fn reference(&mut self, reference: &Ref<'_>) -> Result<(), Reason> {
+        let [a, b, c, rest @ ..] = reference.words;
+        let whole = (rest, reference.len);
+        let alike = *self.references.entry([a, b, c]).or_insert(whole);
+        let made =
+            matches!(reference.len, 3 | 5) && alike == whole && !self.learned.clashes(Party::Peer, reference);
+        if made { Ok(()) } else { Err(Reason::Reference) }
+    }
+}
+
 struct Seen<'s, 'm> {
     limits: &'s Limits,
     nodes: &'s Nodes,
@@ -183,6 +201,8 @@ struct Seen<'s, 'm> {
     /// In the payload: the control tuple was judged by what each element is.
     strict: bool,
     identifiers: usize,
+    /// References of the peer's in this message: what stands behind their first three words, and how many words they have.
+    references: HashMap<[u32; 3], ([u32; 2], u8)>,
     lessons: Vec<Lesson<'m>>,
     atoms: Vec<&'m str>,
     /// The same, to be found.
@@ -213,6 +233,9 @@ impl<'m> Visitor<'m> for Seen<'_, 'm> {
         // The table of nodes of the one behind the firewall keeps an entry for each start of a node that anything names, a minute at least.
         if !current && self.sender == Party::Peer {
             return Err(Reason::WrongCreation);
+        }
+        if let (Party::Peer, Identifier::Ref(reference)) = (party, &identifier) {
+            self.reference(reference)?;
         }
         if party == self.sender {
             // One of an earlier start is an old one that somebody kept: nobody can answer to it.

@@ -8,7 +8,7 @@ const A: Pid<'static> = Pid { node: "a@h", creation: 7, id: 1, serial: 0 };
 const B: Pid<'static> = Pid { node: "b@h", creation: 8, id: 2, serial: 0 };
 
 fn reference(node: &'static str, n: u32) -> Ref<'static> {
-    Ref { node, creation: 7, words: [n, 0, 0, 0, 0], len: 1 }
+    Ref { node, creation: 7, words: [n, 0, 0, 0, 0], len: 3 }
 }
 
 #[test]
