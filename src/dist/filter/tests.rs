@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod attacks;
+mod decoded;
 mod properties;
 mod told;
 
