@@ -15,6 +15,7 @@ use crate::dist::etf::scan::{Bounds, Nobody, Stop, Visitor, Walk};
 use crate::dist::etf::{Identifier, Pid, Ref};
 use crate::dist::learn::{Learned, Lesson, Nodes, own_leader};
 use crate::dist::reason::Reason;
+use crate::limits::DIST_REASON_BYTES_MAX;
 
 /// What delivering the message would teach: identifiers of the sender, and atoms.
 type Taught<'m> = (Vec<Lesson<'m>>, Vec<&'m str>);
@@ -27,6 +28,13 @@ pub(super) fn look<'m>(
     state: &State<'_>,
 ) -> Result<Taught<'m>, Reason> {
     if message.size > view.limits.message_bytes {
+        return Err(Reason::TooLong);
+    }
+    // OTP puts it into words more than once, for every log. Who waits for the end hears `denied` in its place.
+    let of_an_end =
+        matches!(message.control, Control::Exit { .. } | Control::Exit2 { .. } | Control::MonitorExit { .. });
+    let reason = message.payload.filter(|_| of_an_end && direction == Direction::In);
+    if reason.is_some_and(|reason| reason.len() > DIST_REASON_BYTES_MAX) {
         return Err(Reason::TooLong);
     }
     let mut seen = Seen {

@@ -4,6 +4,34 @@
 use super::*;
 use crate::dist::etf::write;
 
+/// OTP puts the reason of an end into words for its reports, more than once.
+#[test]
+fn the_reason_of_an_end_is_bounded() {
+    let mut bench = Bench::open();
+    let server = protected(86);
+    let r = reference(PROTECTED, 8, 1);
+    let of = |bench: &mut Bench, length: usize| {
+        assert_eq!(
+            bench.pass_frame(Direction::Out, &monitor(&server, &Target::Name("x"), &r)),
+            Verdict::Accept
+        );
+        let end = term(|w| {
+            w.raw(b"\0\0\0\0p\x83\x68\x04\x61\x1c\x77\x01x");
+            write::pid(w, &server);
+            write::reference(w, &r);
+            w.raw(&[131]);
+            w.binary(&vec![7; length]);
+        });
+        bench.pass_frame(Direction::In, &end)
+    };
+    assert_eq!(of(&mut bench, 60_000), Verdict::Accept);
+    assert_eq!(of(&mut bench, 66_000), Verdict::Deny(Reason::TooLong));
+    assert_eq!(
+        bench.pass_frame(Direction::In, &reg_send(&peer(1), "x", &term(|w| w.binary(&[7; 66_000])))),
+        Verdict::Accept
+    );
+}
+
 /// What OTP cannot decode it writes into its log, whole: 6 MB took 3.2 GB.
 #[test]
 fn a_map_with_one_key_twice() {
