@@ -328,7 +328,8 @@ process(Pid) -> process(?SERVER, Pid, #{}).
               [column()] | #{items => [column()], cell_max => pos_integer(), timeout => pos_integer()}
                          | [{items | cell_max | timeout, term()}, ...] | pid_ref()) ->
     {ok, row()} | {error, error()}.
-process(Pid, Items) -> two_of_three(fun process/3, Pid, Items).
+process(Server, Pid) when is_integer(Pid); is_tuple(Pid) -> process(Server, Pid, #{});
+process(Pid, Items) -> process(?SERVER, Pid, Items).
 
 %% @doc One process: the items that are named, or those that the policy gives of every process: at level `public' what
 %% every user sees, above it `exe', `cwd' and `root' too. `{error, esrch}' if it is gone.
@@ -650,7 +651,11 @@ nft_apply(Commands) -> nft_apply(?SERVER, Commands, #{}).
 
 %% @doc As {@link nft_apply/3} of the server `portcullis', or of another one without options: `nft_apply(Server, Commands)'.
 -spec nft_apply([nft_command()] | server(), nft_options() | [nft_command()]) -> {ok, applied()} | {error, error()}.
-nft_apply(Commands, Options) -> two_of_three(fun nft_apply/3, Commands, Options).
+nft_apply(Commands, Options) ->
+    case portcullis_address:is_server(Commands) of
+        true -> nft_apply(Commands, Options, #{});
+        false -> nft_apply(?SERVER, Commands, Options)
+    end.
 
 %% @doc Changes the firewall: all of the commands, in their order, or none of them. Each must be granted by the policy.
 %%
@@ -690,7 +695,11 @@ nft_check(Commands) -> nft_check(?SERVER, Commands, #{}).
 
 %% @doc As {@link nft_check/3} of the server `portcullis', or of another one without options: `nft_check(Server, Commands)'.
 -spec nft_check([nft_command()] | server(), nft_options() | [nft_command()]) -> {ok, applied()} | {error, error()}.
-nft_check(Commands, Options) -> two_of_three(fun nft_check/3, Commands, Options).
+nft_check(Commands, Options) ->
+    case portcullis_address:is_server(Commands) of
+        true -> nft_check(Commands, Options, #{});
+        false -> nft_check(?SERVER, Commands, Options)
+    end.
 
 %% @doc What {@link nft_apply/3} would say, without any change: policy, schema and kernel look at it.
 %%
