@@ -949,7 +949,8 @@ cancel(_Server, Id) ->
 format_error(Error) ->
     portcullis_error:format(Error).
 
-%% The server was left out, or the options were. What is asked about is never a server here.
+%% The server was left out, or the options were. What is asked about is never a server here, and a map is options: where it can be a
+%% command too (`nft_apply'), the first argument alone decides.
 two_of_three(Fun, First, Second) ->
     case portcullis_address:is_server(First) andalso not is_map(Second) of
         true -> Fun(First, Second, #{});

@@ -17,7 +17,8 @@
 -spec start(portcullis:server(), term(), map() | [{atom(), term()}]) -> {ok, reference()} | {error, portcullis:error()}.
 start(Server, Topic, Options) ->
     %% What is no topic has no options: the program says so, and which there are.
-    case portcullis_opts:calls(case is_topic(Topic) of true -> Options; false -> #{} end) of
+    Given = case is_topic(Topic) of true -> Options; false -> #{} end,
+    case portcullis_opts:calls(Given) of
         {ok, Each, Args} ->
             Whose = maps:merge(role(Topic), Args),
             Info = maps:merge(maps:with([role], Whose), Each),

@@ -52,12 +52,17 @@ fn tell_to(log: &mut (impl Write + AsFd), lost: &AtomicU64, program: &str, text:
         0 => String::new(),
         n => format!("{program}: {n} lines before this one are lost: nobody read them\n"),
     };
-    let line = format!("{before}{program}: {text}\n").into_bytes();
+    let mut line = format!("{before}{program}: {text}\n").into_bytes();
+    // A pipe that has room has room for a page.
+    if line.len() > PIPE_BUF {
+        line.truncate(PIPE_BUF - 1);
+        line.push(b'\n');
+    }
     let can = poll::now(&[Interest { fd: log.as_fd(), read: false, write: true }]);
     if can.is_ok_and(|can| can.first().is_some_and(|can| can.write)) {
         lost.store(0, Ordering::Relaxed);
-        // A pipe that has room has room for a page. Who closed it does not want to read it.
-        let _ = log.write_all(line.get(..PIPE_BUF).unwrap_or(&line));
+        // Who closed it does not want to read it.
+        let _ = log.write_all(&line);
     } else {
         lost.fetch_add(1, Ordering::Relaxed);
     }
@@ -220,6 +225,8 @@ mod tests {
         let mut rest = Vec::new();
         read.read_to_end(&mut rest).unwrap();
         let rest = String::from_utf8(rest).unwrap();
+        // What is cut is a line all the same.
+        assert!(rest.lines().skip(1).all(|line| line.starts_with("it: ")), "{rest}");
         assert!(
             rest.contains("lines before this one are lost") && rest.ends_with("it: it goes on\n"),
             "{rest}"

@@ -141,21 +141,21 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("fold", "a fold takes what the same question does: query TABLE [COLUMN...]"),
     ("top", "it asks several tables: processes, query process_rates, query cpus, query listening"),
-    // What a denial names is a key of the file.
-    ("proc.level", "it is a key of the policy; what it grants is asked so: process [COLUMN...]"),
-    ("proc.environ", "it is a key of the policy; what it grants is asked so: process environ"),
-    ("proc.disk_usage", "it is a key of the policy; what it grants is asked so: query disk_usage"),
-    ("files.read", "it is a key of the policy; what it grants is asked so: file_open PATH"),
-    ("ping.allow", "it is a key of the policy; what it grants is asked so: ping ADDRESS"),
-    ("nft.read", "it is a key of the policy; what it grants is asked so: nft_list"),
-    (
-        "nft.write",
-        "it is a key of the policy; what it grants is asked so: nft_apply VERB FAMILY TABLE [CHAIN, SET or OBJECT], or ban [ADDRESS]",
-    ),
-    ("sysctl.read", "it is a key of the policy; what it grants is asked so: sysctl_get NAME"),
-    ("sysctl.write", "it is a key of the policy; what it grants is asked so: sysctl_set NAME VALUE"),
     ("info", "it takes no line of the policy"),
     ("tables", "it takes no line of the policy"),
+];
+
+/// The keys of the file that a denial names, and how what each grants is asked for.
+const KEYS: &[(&str, &str)] = &[
+    ("proc.level", "process [COLUMN...]"),
+    ("proc.environ", "process environ"),
+    ("proc.disk_usage", "query disk_usage"),
+    ("files.read", "file_open PATH"),
+    ("ping.allow", "ping ADDRESS"),
+    ("nft.read", "nft_list"),
+    ("nft.write", "nft_apply VERB FAMILY TABLE [CHAIN, SET or OBJECT], or ban [ADDRESS]"),
+    ("sysctl.read", "sysctl_get NAME"),
+    ("sysctl.write", "sysctl_set NAME VALUE"),
 ];
 
 /// What is wrong with a question that is none, and the one that was probably meant.
@@ -171,13 +171,16 @@ fn no_question(op: &[u8]) -> String {
     if let Some((_, instead)) = ELSEWHERE.iter().find(|(known, _)| *known == name) {
         return format!("{name} is not asked for by that name: {instead}");
     }
+    if let Some((_, form)) = KEYS.iter().find(|(known, _)| *known == name) {
+        return format!("{name} is a key of the policy; what it grants is asked so: {form}");
+    }
     if tables::named(Role::Proc, &name).is_some() {
         return format!("{name} is a table: query {name}");
     }
     if columns::named(&name).is_some() {
         return format!("{name} is a column of processes: process {name}");
     }
-    let known: Vec<&str> = QUESTIONS.iter().chain(ELSEWHERE).map(|(known, _)| *known).collect();
+    let known: Vec<&str> = QUESTIONS.iter().chain(ELSEWHERE).chain(KEYS).map(|(known, _)| *known).collect();
     let near = meant(&name, &known).map(|near| format!("did you mean {near}?"));
     let near =
         near.or_else(|| meant(&name, &table_names()).map(|near| format!("did you mean query {near}?")));
