@@ -10,7 +10,7 @@ suite() ->
     [{timetrap, {minutes, 5}}].
 
 all() ->
-    [slow_consumer, fold_that_raises, callers_mistakes, cancelled, overloaded, queue, late_replies, gen_server_calls,
+    [slow_consumer, fold_that_raises, rows_as_maps, kept_rows, callers_mistakes, cancelled, overloaded, queue, late_replies, gen_server_calls,
      frame_too_long, deepest_request].
 
 %% --- rows -----------------------------------------------------------------------------------------------------------
@@ -94,6 +94,50 @@ queue(_) ->
     signal(Server, "CONT"),
     idle(Server),
     stop(Server).
+
+%% However many columns there are, a row is a map of them.
+rows_as_maps(_) ->
+    [begin
+         Columns = [list_to_atom("column_" ++ integer_to_list(N)) || N <- lists:seq(Width, 1, -1)],
+         Reader = portcullis_rows:reader(Columns),
+         Rows = [list_to_tuple(lists:seq(From, From + Width - 1)) || From <- [0, 7]],
+         Maps = [maps:from_list(lists:zip(Columns, tuple_to_list(Row))) || Row <- Rows],
+         ?assertEqual({ok, Maps}, portcullis_rows:maps(Reader, Rows)),
+         [?assertEqual(malformed, portcullis_rows:maps(Reader, [Odd]))
+          || Odd <- [{}, list_to_tuple(lists:seq(0, Width)), [], Width], Odd =/= list_to_tuple(lists:seq(1, Width))]
+     end || Width <- [1, 2, 10, 11, 12, 13, 14, 31, 32, 33, 60]].
+
+%% Who keeps many rows has room made for them in his heap, and finds its settings as he has left them.
+kept_rows(_) ->
+    Chunk = [#{n => N} || N <- lists:seq(1, 256)],
+    Keeps = fun(Chunks, End) ->
+                    fun(Keep, None) ->
+                            Kept = lists:foldl(fun(_, Acc) -> Keep(Chunk, Acc) end, None, lists:seq(1, Chunks)),
+                            End({length(portcullis_rows:kept(Kept)), hd(portcullis_rows:kept(Kept)), heap()})
+                    end
+            end,
+    Return = fun(Value) -> Value end,
+    Before = heap(),
+    ?assertMatch({512, #{n := 1}, Before}, portcullis_rows:collecting(Keeps(2, Return))),
+    {5120, _, More} = portcullis_rows:collecting(Keeps(20, Return)),
+    ?assert(lists:all(fun({{_, Then}, {_, Now}}) -> Now > Then end, lists:zip(Before, More))),
+    ?assertEqual(Before, heap()),
+    ?assertThrow({5120, _, _}, portcullis_rows:collecting(Keeps(20, fun(Value) -> throw(Value) end))),
+    ?assertEqual(Before, heap()),
+    %% A heap that has a limit is nobody's to enlarge, and neither is one that is large already.
+    Kept = fun(Options) ->
+                   Exit = fun() -> exit({kept, heap(), portcullis_rows:collecting(Keeps(20, Return)), heap()}) end,
+                   {_, Monitor} = spawn_opt(Exit, [monitor | Options]),
+                   receive {'DOWN', Monitor, _, _, {kept, Old, {5120, _, During}, New}} -> {Old =:= During, Old =:= New} end
+           end,
+    ?assertEqual({false, true}, Kept([])),
+    Limit = #{size => 10_000_000, kill => true, error_logger => false},
+    ?assertEqual({true, true}, Kept([{max_heap_size, Limit}])),
+    ?assertEqual({true, true}, Kept([{min_heap_size, 2_000_000}, {min_bin_vheap_size, 2_000_000}])).
+
+heap() ->
+    {garbage_collection, Settings} = process_info(self(), garbage_collection),
+    [{Flag, Size} || {Flag, Size} <- Settings, Flag =:= min_heap_size orelse Flag =:= min_bin_vheap_size].
 
 %% They are the caller's, and nobody else hears of them.
 callers_mistakes(_) ->

@@ -31,13 +31,13 @@
 %% and the BEAM looks only at messages that came after it, however many others wait in the mailbox of the caller.
 -spec ask(portcullis:server(), atom(), options()) -> answer().
 ask(Server, Operation, Options) ->
-    collected(Operation, run(Server, Operation, Options, any, fun collect/2, [])).
+    collected(Operation, run(Server, Operation, Options, any)).
 
 %% Asks one port and no later one, unless that is `any'; says which has answered.
 -spec ask_one(portcullis:server(), atom(), options(), reference() | any) ->
     {ok, term(), reference()} | {error, portcullis:error()}.
 ask_one(Server, Operation, Options, Instance) ->
-    case run(Server, Operation, Options, Instance, fun collect/2, []) of
+    case run(Server, Operation, Options, Instance) of
         {ok, _, Value, {_, Answered}} -> {ok, Value, Answered};
         {error, Error} -> {error, Error}
     end.
@@ -46,8 +46,8 @@ ask_one(Server, Operation, Options, Instance) ->
 -spec ask_all(portcullis:server(), atom(), options()) ->
     {ok, [portcullis:row()], term(), reference()} | {error, portcullis:error()}.
 ask_all(Server, Operation, Options) ->
-    case run(Server, Operation, Options, any, fun collect/2, []) of
-        {ok, Acc, Value, {_, Answered}} -> {ok, lists:append(lists:reverse(Acc)), Value, Answered};
+    case run(Server, Operation, Options, any) of
+        {ok, Kept, Value, {_, Answered}} -> {ok, portcullis_rows:kept(Kept), Value, Answered};
         {error, Error} -> {error, Error}
     end.
 
@@ -59,6 +59,10 @@ fold(Server, Table, Options, Fun, Acc0) ->
         {ok, Acc, Meta, _} -> {ok, Acc, Meta};
         {error, Error} -> {error, Error}
     end.
+
+%% With all of its rows kept.
+run(Server, Operation, Options, Instance) ->
+    portcullis_rows:collecting(fun(Keep, None) -> run(Server, Operation, Options, Instance, Keep, None) end).
 
 run(Server, Operation, Options, Instance, Fun, Acc) ->
     case encode(Operation, Options) of
@@ -124,7 +128,8 @@ await(Request) ->
 await(#request{operation = Operation, tag = undefined, failed = Error} = Request, _) ->
     collected(Operation, finished(Request, {error, Error}));
 await(#request{operation = Operation, tag = Tag} = Request, Wait) ->
-    Answer = chunks(Tag, Request, undefined, 1, fun collect/2, [], deadline(Wait)),
+    Answer = portcullis_rows:collecting(
+               fun(Keep, None) -> chunks(Tag, Request, undefined, 1, Keep, None, deadline(Wait)) end),
     collected(Operation, finished(Request, Answer)).
 
 %% The answer becomes `{error, cancelled}', unless it was on its way already.
@@ -207,12 +212,10 @@ chunks(Tag, Request, Reader, Count, Fun, Acc, Deadline) ->
 outcome(#request{change = true}, _) -> {unknown_outcome, undefined};
 outcome(_, Error) -> Error.
 
-collect(Rows, Acc) ->
-    [Rows | Acc].
-
-collected(Operation, {ok, Acc, Value, _}) ->
-    case portcullis_codec:is_table(Operation) orelse (Acc =/= [] andalso not portcullis_codec:is_value(Operation)) of
-        true -> {ok, lists:append(lists:reverse(Acc)), Value};
+collected(Operation, {ok, Kept, Value, _}) ->
+    Rows = portcullis_rows:kept(Kept),
+    case portcullis_codec:is_table(Operation) orelse (Rows =/= [] andalso not portcullis_codec:is_value(Operation)) of
+        true -> {ok, Rows, Value};
         false -> {ok, Value}
     end;
 collected(_, {error, Error}) -> {error, Error}.
