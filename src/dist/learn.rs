@@ -14,6 +14,7 @@ use crate::dist::command::{Direction, Party};
 use crate::dist::control::{Control, SpawnOptions, Target};
 use crate::dist::etf::{Identifier, Pid, Ref};
 use crate::dist::reason::Reason;
+use crate::limits::{DIST_OLD_ID_MAX, DIST_OLD_SERIAL_MAX};
 use key::{Key, Process, Rest, Words, parts, process, words};
 pub use nodes::{Node, Nodes};
 
@@ -273,9 +274,26 @@ impl Learned {
                 asked(Key::Unlink(receiver, process(to), *id), Some(from)).map(|_| ())
             }
             // An end of something may cross its own end on the way: the node that gets it finds nothing, and that is all.
-            Control::Unlink { .. } | Control::Demonitor { .. } => Ok(()),
+            Control::Unlink { from, to, .. } => self.ends(direction, to, Key::link(direction, from, to)),
+            Control::Demonitor { to: Target::Pid(to), reference, .. } => {
+                self.ends(direction, to, Key::Monitor(direction.sender(), words(reference)))
+            }
+            Control::Demonitor { to: Target::Name(_), .. } => Ok(()),
             Control::RegSend { .. } => Ok(()),
         }
+    }
+
+    /// Whether the end of a link or a monitor may name this process. It need not have been told of; but one that OTP 25 cannot have is no term to
+    /// it, so that it ends the connection and reports that.
+    fn ends(&self, direction: Direction, to: &Pid<'_>, what: Key) -> Result<(), Reason> {
+        let receiver = direction.receiver();
+        let known = || {
+            self.entries.contains_key(&what)
+                || self.knows(receiver, &Identifier::Pid(*to))
+                || self.leads(receiver, to)
+        };
+        let anybody = to.id <= DIST_OLD_ID_MAX && to.serial <= DIST_OLD_SERIAL_MAX;
+        if direction == Direction::Out || anybody || known() { Ok(()) } else { Err(Reason::NotLearned) }
     }
 
     /// A message was delivered: remembers what it teaches and forgets what it ends. The filter has seen that there is room.

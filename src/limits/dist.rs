@@ -53,6 +53,12 @@ pub const DIST_PAIRS_MAX: usize = 65_536;
 /// Bytes of all keys that are tuples, lists or maps, which a node compares each with each where a map is small.
 pub const DIST_KEY_BYTES_MAX: usize = 1 << 20;
 
+/// The largest number of a process that every release of OTP can have: OTP 25 has 15 bits for it, and 13 for how often they were all used.
+pub const DIST_OLD_ID_MAX: u32 = (1 << 15) - 1;
+
+/// The same, of how often.
+pub const DIST_OLD_SERIAL_MAX: u32 = (1 << 13) - 1;
+
 /// Bytes of the reason of an end that a peer tells: 6 MB of it were 1.1 GB in the node that had a supervisor report it.
 pub const DIST_REASON_BYTES_MAX: usize = 65_536;
 

@@ -5,6 +5,7 @@
 //! told and answer what was asked; is what it carries harmless. The first answer that is no decides.
 #![forbid(unsafe_code)]
 
+mod answered;
 pub mod counters;
 mod leader;
 mod payload;
@@ -168,9 +169,45 @@ fn obeyed(
     if direction == Direction::Out {
         return Ok(());
     }
-    let Some(reason) = payload::obeyed(message, &view.limits.bounds()) else { return Ok(()) };
-    let rule = view.tables(direction, state.is_glass_broken()).find_map(|(_, table)| table.system);
-    if reason == Reason::System && rule.is_some_and(|rule| rule.accept) { Ok(()) } else { Err(reason) }
+    let bounds = view.limits.bounds();
+    if let Some(reason) = payload::obeyed(message, &bounds) {
+        let rule = view.tables(direction, state.is_glass_broken()).find_map(|(_, table)| table.system);
+        if reason != Reason::System || !rule.is_some_and(|rule| rule.accept) {
+            return Err(reason);
+        }
+    }
+    let callers = answered::callers(message, &bounds);
+    if callers.iter().all(|caller| may_be_answered(view, direction, caller, state)) {
+        Ok(())
+    } else {
+        Err(Reason::Caller)
+    }
+}
+
+/// Whether the answer to a message may go there: to the sender's own node, or to whom the sender could send it himself.
+fn may_be_answered(
+    view: &View<'_>,
+    direction: Direction,
+    caller: &Identifier<'_>,
+    state: &State<'_>,
+) -> bool {
+    let receiver = direction.receiver();
+    if state.nodes.party(caller.node()) != Some(receiver) {
+        return true;
+    }
+    // Who was only told of it as a group leader may ask it to write, and send it nothing else.
+    let only_leads = matches!(caller, Identifier::Pid(pid) if state.learned.leads(receiver, pid))
+        && !state.learned.knows(receiver, caller);
+    let command = answered::command(caller);
+    let said = view
+        .tables(direction, state.is_glass_broken())
+        .find_map(|(level, table)| table.says(command, None, false).map(|said| (level, said)));
+    let sends = said.is_some_and(|(level, said)| {
+        said.rule.accept
+            && said.handler.is_none()
+            && (level == Level::BreakGlass || state.runtime.accepts(direction, command, None))
+    });
+    sends && !only_leads
 }
 
 /// Whether everybody that a control message names is who he can be: the sender on the node that sends, the receiver on the one that

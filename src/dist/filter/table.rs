@@ -20,11 +20,11 @@ impl Subject {
     #[must_use]
     pub fn parse(command: Command, text: &str) -> Option<Self> {
         match command {
-            Command::RegSend | Command::Monitor => is_atom(text).then(|| Self::Name(text.to_owned())),
+            Command::RegSend | Command::Monitor => is_plain(text).then(|| Self::Name(text.to_owned())),
             Command::SpawnRequest => {
                 let (module, rest) = text.split_once(':')?;
                 let (function, arity) = rest.rsplit_once('/')?;
-                if !is_atom(module) || !is_atom(function) || module == "_" {
+                if !is_plain(module) || !(is_plain(function) || function == "_") {
                     return None;
                 }
                 let inside = match (function, arity) {
@@ -77,6 +77,13 @@ pub(crate) fn is_atom(text: &str) -> bool {
     !text.is_empty() && text.chars().count() <= crate::limits::DIST_ATOM_CHARS_MAX
 }
 
+/// Whether a name is written as rules write it: one, without the quotes of Erlang and the colon of Elixir. A rule for what nothing is called
+/// would deny nothing.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let odd = |c: char| c.is_control() || matches!(c, '*' | '\'' | '"' | '`');
+    is_atom(text) && text != "_" && !text.starts_with(':') && text.trim() == text && !text.contains(odd)
+}
+
 /// What a rule says, and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -95,6 +102,14 @@ pub struct Rules {
     pub fine: BTreeMap<Subject, Rule>,
     /// What is accepted by these rules goes to this registered name instead.
     pub handler: Option<String>,
+}
+
+impl Rules {
+    /// Whether one of them accepts.
+    #[must_use]
+    pub fn accepts_something(&self) -> bool {
+        self.fine.values().chain(&self.coarse).any(|rule| rule.accept)
+    }
 }
 
 /// The rules of one direction.

@@ -1,6 +1,7 @@
 //! What the firewall lets through: the conversation of two real nodes, the attacks that were shown to work, and rules of every kind.
 #![forbid(unsafe_code)]
 
+mod answered;
 mod attacks;
 mod decoded;
 mod properties;

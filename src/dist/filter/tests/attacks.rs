@@ -232,7 +232,7 @@ fn identifiers_of_somebody_else() {
     }
 }
 
-fn unlink(from: &Pid<'_>, to: &Pid<'_>) -> Vec<u8> {
+pub(super) fn unlink(from: &Pid<'_>, to: &Pid<'_>) -> Vec<u8> {
     let mut frame = unlink_ack(1, from, to);
     // p, version, tuple of 4, small integer: the operation.
     assert_eq!(frame[9], 36);
