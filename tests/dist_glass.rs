@@ -453,3 +453,39 @@ fn a_hostile_node_gets_nothing_by_talking() {
 fn the_key_of_the_test_is_that_of_the_rfc() {
     assert_eq!(*Key::new(b"12345678901234567890").unwrap().base32(), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
 }
+
+/// The glass may be broken for a full disk, which leaves no room to write that it is whole.
+#[test]
+fn a_full_disk_keeps_nobody_from_closing_it() {
+    let Some(node) = Running::start("") else { return };
+    let script = r#"
+        mount -t tmpfs -o size=16k,mode=0755 none /mnt && cd /mnt && cp "$2" node.toml && chmod 0644 node.toml
+        program=$1
+        glass() { "$program" dist break-glass --config /mnt/node.toml "$@" 2>&1; }
+        glass --reason x && head -c 100000 /dev/zero >filler 2>/dev/null
+        [ -e node.toml.break-glass ] && echo BROKEN
+        glass --reason again && echo "BROKEN AGAIN"
+        glass --close && echo CLOSED
+        [ -e node.toml.break-glass ] || echo GONE"#;
+    let run = std::process::Command::new("unshare")
+        .args([
+            "--mount",
+            "--propagation",
+            "private",
+            "sh",
+            "-c",
+            script,
+            "sh",
+            env!("CARGO_BIN_EXE_portcullis"),
+        ])
+        .arg(node.file())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    for expected in
+        ["\nBROKEN\n", "where there is room: df /mnt/node.toml", "is removed", "is whole", "\nCLOSED\nGONE\n"]
+    {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+    assert!(!said.contains("BROKEN AGAIN"), "{said}");
+}

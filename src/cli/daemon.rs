@@ -13,6 +13,7 @@ use nix::libc::PIPE_BUF;
 use nix::sys::resource::Resource;
 
 use crate::audit::log::Log;
+use crate::dist::config::notes::notes;
 use crate::dist::config::{Config, Connections, Epmd};
 use crate::error::Refusal;
 use crate::exec::node::epmd::Registration;
@@ -163,6 +164,11 @@ pub(super) fn few_descriptors(config: &Config, report: fn(&str)) {
             "it may have {most} descriptors, and [connections] of its file can take {needs}: who is one too many waits\n  to mend it: ulimit -n {needs}   # of a unit: LimitNOFILE={needs}; or lower half_open and nodes"
         ));
     }
+}
+
+/// What its file may not have meant.
+pub(super) fn noted(config: &Config, report: fn(&str)) {
+    notes(config).iter().for_each(|note| report(&format!("note: {note}")));
 }
 
 pub(super) fn listen(at: &SocketAddr) -> Result<TcpListener, Wrong> {

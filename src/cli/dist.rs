@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use crate::cli::options::{DistAsk, DistCommand};
+use crate::dist::config::notes::notes;
 use crate::dist::config::{Config, parse};
 use crate::dist::filter::Verdict;
 use crate::dist::question::{Question, ask, words};
@@ -25,7 +26,8 @@ pub fn run(command: &DistCommand) -> ExitCode {
     match &command.ask {
         DistAsk::Glass(_) => ExitCode::FAILURE,
         DistAsk::Check => {
-            super::say(&format!("ok: {name}\n\n{}{}", describe(&config), absent(&config)));
+            let notes: String = notes(&config).iter().map(|note| format!("note: {note}\n")).collect();
+            super::say(&format!("ok: {name}\n\n{}{}{notes}", describe(&config), absent(&config)));
             ExitCode::SUCCESS
         }
         DistAsk::TestFilter { node, direction, message, target, glass } => {

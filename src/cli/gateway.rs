@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::daemon::{self, LISTENS, Wrong, creation, few_descriptors, internal, listen, not_by_root};
+use super::daemon::{self, LISTENS, Wrong, creation, few_descriptors, internal, listen, not_by_root, noted};
 use super::node_files::{self, cookie};
 use crate::dist::config::{Place, Protects};
 use crate::exec::gateway::{self, Setup, dialer};
@@ -53,6 +53,7 @@ fn start(file: &[u8]) -> Result<(), Wrong> {
     }
     let listeners = config.listen.iter().map(listen).collect::<Result<Vec<_>, Wrong>>()?;
     few_descriptors(&config, report);
+    noted(&config, report);
     let (registered, _) = creation(&config, listeners.first())?;
     if let Place::At(at) = place {
         exposed(&name, at, &config.listen);

@@ -83,8 +83,17 @@ fn break_it(path: &str, config: &Config, reason: &str, seconds: Option<u64>) -> 
 /// What closes is a file too: it is over what was broken before it, by a code as well.
 fn close(path: &str, config: &Config) -> Result<String, String> {
     must_be_root()?;
-    write(path, &now("closed", 0)?)?;
-    Ok(format!("the glass of {} is whole: a node that runs knows within a second\n", config.name))
+    let whole = format!("the glass of {} is whole: a node that runs knows within a second\n", config.name);
+    let Err(why) = write(path, &now("closed", 0)?) else { return Ok(whole) };
+    // A full disk, which the glass may have been broken for: what root has broken is over without its file, and that takes no room.
+    let file = path_of(path);
+    let name = shell(file.as_bytes());
+    match std::fs::remove_file(&file) {
+        Ok(()) => Ok(format!(
+            "{why}  so {name} is removed\n{whole}what a code has broken is over at its time, or when the node is started anew\n"
+        )),
+        Err(e) => Err(format!("{why}{name} cannot be removed either: {e}\n")),
+    }
 }
 
 fn now(reason: &str, seconds: u64) -> Result<Glass, String> {
@@ -106,7 +115,15 @@ fn now(reason: &str, seconds: u64) -> Result<Glass, String> {
 fn write(config: &str, glass: &Glass) -> Result<(), String> {
     let path = path_of(config);
     let new = format!("{path}.{}", process::pid());
-    let failed = |e: std::io::Error| format!("{} cannot be written: {e}\n", shell(new.as_bytes()));
+    let failed = |e: std::io::Error| {
+        let room = match e.raw_os_error() {
+            Some(libc::ENOSPC | libc::EDQUOT) => {
+                format!("  where there is room: df {}\n", shell(config.as_bytes()))
+            }
+            _ => String::new(),
+        };
+        format!("{} cannot be written: {e}\n{room}", shell(new.as_bytes()))
+    };
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o644).open(&new).map_err(failed)?;
     let written = file

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use nix::errno::Errno;
 
-use super::daemon::{self, LISTENS, Wrong, creation, few_descriptors, internal, listen, not_by_root};
+use super::daemon::{self, LISTENS, Wrong, creation, few_descriptors, internal, listen, not_by_root, noted};
 use super::node_files;
 use crate::exec::node::starter;
 use crate::exec::node::{self, Setup};
@@ -36,6 +36,7 @@ fn start(file: &[u8]) -> Result<(), Wrong> {
     let cookie = node_files::cookie(&config.cookie_file)?;
     let listeners = config.listen.iter().map(listen).collect::<Result<Vec<_>, Wrong>>()?;
     few_descriptors(&config, report);
+    noted(&config, report);
     let (registered, creation) = creation(&config, listeners.first())?;
     let (mine, its) = handover::messages().map_err(|e| internal("a socket to the starter", e))?;
     // To see that it is right: the process that will hold it reads it again, and the other never has it.

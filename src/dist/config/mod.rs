@@ -3,6 +3,7 @@
 //! Nothing has a default that lets anybody in: without names in `allow` no node connects, without a rule nothing passes from one.
 #![forbid(unsafe_code)]
 
+pub mod notes;
 mod protects;
 mod rules;
 mod sections;

@@ -27,7 +27,41 @@ pub struct Protects {
     pub place: Place,
 }
 
+impl Place {
+    /// The address that is called.
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::At(at) | Self::Epmd(at) => *at,
+        }
+    }
+}
+
 impl<'t> Reader<'t> {
+    /// Whoever knows the cookie of the node goes around its gateway; and one that calls itself reaches nobody.
+    pub(super) fn apart(
+        &mut self,
+        at: &Value<'t>,
+        protects: &Protects,
+        cookie_file: &str,
+        listen: &[SocketAddr],
+    ) {
+        if protects.cookie_file == cookie_file {
+            self.wrong(
+                &at.span(),
+                "protects.cookie_file: peers would know it, as node.cookie_file is the same file",
+            );
+        }
+        if listen.contains(&protects.place.address()) {
+            self.wrong(
+                &at.span(),
+                format!(
+                    "protects: {} is where the gateway listens itself (node.listen)",
+                    protects.place.address()
+                ),
+            );
+        }
+    }
+
     /// The section.
     pub(super) fn protects(&mut self, value: &Value<'t>) -> Option<Protects> {
         let at = value.span();

@@ -5,7 +5,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::dist::command::{Command, Direction};
 use crate::dist::filter::policy::{Group, Policy};
-use crate::dist::filter::table::{Rule, Rules, Subject, Table, Tables, is_atom};
+use crate::dist::filter::table::{Rule, Rules, Subject, Table, Tables, is_atom, is_plain};
 use crate::limits::GLASS_MAX_S;
 use crate::settings::{Reader, Value, quoted};
 
@@ -167,6 +167,11 @@ impl<'t> Reader<'t> {
         }
         if let (None, true) = (rules.coarse, rules.fine.is_empty()) {
             self.wrong(&value.span(), format!("{path} has no rule: default, accept or deny"));
+        } else if rules.handler.is_some() && !rules.accepts_something() {
+            let message = format!(
+                "{path}.handler gets what is accepted here, and nothing is: write default = \"accept\", or accept"
+            );
+            self.wrong(&value.span(), message);
         }
         rules
     }
@@ -182,7 +187,7 @@ impl<'t> Reader<'t> {
     ) {
         let Some(subject) = Subject::parse(command, text) else {
             let expected = command.target().unwrap_or_default();
-            let message = format!("{path}: {} is not {expected}", quoted(text));
+            let message = format!("{path}: {} is not {expected}{}", quoted(text), meant(text));
             self.wrong(&item.span(), message);
             return;
         };
@@ -197,7 +202,7 @@ impl<'t> Reader<'t> {
         let name = self.string(value, &path)?;
         if !command.can_be_handled() {
             self.wrong(&value.span(), format!("{path}: {} cannot be given to a handler", command.name()));
-        } else if !is_atom(name) {
+        } else if !is_plain(name) {
             return self.expected(value, &path, "a registered name");
         }
         Some(name.to_owned())
@@ -217,5 +222,16 @@ impl<'t> Reader<'t> {
                 None
             }
         }
+    }
+}
+
+/// How a name would be written that was written in another way.
+fn meant(text: &str) -> &'static str {
+    if text.contains('*') || text == "_" {
+        "; a rule names one target, and default holds for all that none names"
+    } else if text.starts_with(':') || text.contains(['\'', '"', '`']) {
+        "; names are written without quotes and colons, and a module of Elixir as Elixir.Module"
+    } else {
+        ""
     }
 }

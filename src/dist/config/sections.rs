@@ -84,7 +84,7 @@ impl<'t> Reader<'t> {
         if let Some(table) = glass.and_then(|v| self.table(v, "break_glass")) {
             self.break_glass(table, &mut policy);
         }
-        let (programs_at, protects_there) = (programs, protects.is_some());
+        let (programs_at, protects_at, protects_there) = (programs, protects, protects.is_some());
         let protects = protects.and_then(|v| self.protects(v));
         if let Some(table) = control.and_then(|v| self.table(v, "control")) {
             self.control(table, &mut policy);
@@ -101,6 +101,9 @@ impl<'t> Reader<'t> {
         let listen = listen.map(|v| self.listen(v)).unwrap_or_default();
         let Some(cookie_file) = cookie_file else { return self.missing(&at, "node", "cookie_file") };
         let cookie_file = self.path(cookie_file, "node.cookie_file");
+        if let (Some(at), Some(protects)) = (protects_at, &protects) {
+            self.apart(at, protects, cookie_file.as_deref().unwrap_or_default(), &listen);
+        }
         if let (true, Some(programs)) = (protects_there, programs_at) {
             self.wrong(
                 &programs.span(),

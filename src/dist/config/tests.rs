@@ -305,3 +305,115 @@ fn a_section_about_the_protected_node_is_whole_or_a_mistake() {
     assert!(with("cookie_file = \"/d\"\nat = \"127.0.0.1:1\"\n[programs]").contains("a gateway starts none"));
     assert!(with("cookie_file = \"/d\"\nat = \"127.0.0.1:1\"\nport = 1").contains("port"));
 }
+
+#[test]
+fn a_gateway_neither_calls_itself_nor_shares_its_cookie() {
+    let with = |cookie: &str, at: &str| {
+        format!("[protects]\nname = \"b@h\"\ncookie_file = \"{cookie}\"\nat = \"127.0.0.1:{at}\"")
+    };
+    assert!(wrong(&with("/c", "9101")).contains("node.cookie_file is the same file"));
+    assert!(wrong(&with("/d", "9100")).contains("where the gateway listens itself"));
+}
+
+/// A rule about what nothing is called denies nothing.
+#[test]
+fn a_rule_names_one_target_as_it_is_called() {
+    let says = |command: &str, name: &str| {
+        wrong(&format!(
+            "[default.in]\n{command} = {{ default = \"accept\", deny = [{}] }}",
+            toml_string(name)
+        ))
+    };
+    for (name, why) in [
+        ("*", "a rule names one target"),
+        ("secret_*", "a rule names one target"),
+        ("_", "a rule names one target"),
+        ("'Elixir.MyApp.Server'", "without quotes"),
+        (":gateway", "without quotes and colons"),
+        (" rex", "is not a registered name"),
+        ("rex ", "is not a registered name"),
+        ("re\u{7}x", "is not a registered name"),
+    ] {
+        for command in ["reg_send", "monitor"] {
+            let said = says(command, name);
+            assert!(said.contains(why), "{command} {name}: {said}");
+        }
+    }
+    for name in ["*:_/_", "'m':f/1", "m:*/_", "m: f/1"] {
+        let said = says("spawn_request", name);
+        assert!(said.contains("is not module:function/arity"), "{name}: {said}");
+    }
+    let named = ["Elixir.MyApp.Server", "a b", "rex", "naïve", "a-b@c.d"];
+    let file = format!("{HEAD}[default.in]\nmonitor = {{ accept = {named:?} }}");
+    assert_eq!(ok(&file).policy.default.inward.about(Command::Monitor).unwrap().fine.len(), named.len());
+    let handler = "[default.in]\ndefault = \"accept\"\nreg_send = { deny = [\"a\"], handler = \"guard\" }";
+    assert!(wrong(handler).contains("gets what is accepted here, and nothing is"), "{}", wrong(handler));
+}
+
+fn toml_string(text: &str) -> String {
+    let escaped: String = text
+        .chars()
+        .map(|c| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.into() })
+        .collect();
+    format!("\"{escaped}\"")
+}
+
+/// What is right, and may be something else than was meant.
+#[test]
+fn what_a_file_may_not_have_meant_is_noted() {
+    let said = |text: &str| notes::notes(&ok(&format!("{HEAD}{text}")));
+    let allow = "[allow]\nnodes = [\"a@h\", \"c@h\"]\n";
+    // A file without any of it.
+    let quiet = format!(
+        "{allow}[default.in]\nping = \"accept\"\nlink = \"accept\"\nexit = \"accept\"\nreg_send = {{ accept = [\"x\"] }}"
+    );
+    assert_eq!(said(&quiet), [""; 0]);
+    // Names that nothing proves.
+    for section in [
+        "[group.g]\nnodes = [\"a@h\"]",
+        "[peer.\"a@h\".in]\nping = \"accept\"",
+        "[control]\nnodes = [\"c@h\"]",
+    ] {
+        let notes = said(&format!("{allow}{section}"));
+        assert!(notes.len() == 1 && notes[0].contains("whoever knows the cookie"), "{section}: {notes:?}");
+        let one = format!("[allow]\nnodes = [\"a@h\"]\n{}", section.replace("c@h", "a@h"));
+        assert_eq!(said(&one), [""; 0], "there is nobody else");
+        let tls = "\n[tls]\ncertificate = \"/c.pem\"\nkey = \"/k.pem\"\nauthorities = \"/a.pem\"\n";
+        assert_eq!(said(&format!("{allow}{section}{tls}")), [""; 0]);
+    }
+    // Who goes ends whom he has linked.
+    let linked = said(&format!("{allow}[default.in]\nlink = \"accept\""));
+    assert!(linked.len() == 1 && linked[0].starts_with("line 9: a@h may link"), "{linked:?}");
+    // A name of Elixir.
+    for rule in [
+        "reg_send = { default = \"accept\", deny = [\"MyApp.Server\"] }",
+        "spawn_request = { accept = [\"MyApp.Server:_/_\"] }",
+    ] {
+        let notes = said(&format!("{allow}[default.in]\n{rule}"));
+        assert!(notes.len() == 1 && notes[0].contains("\"Elixir.MyApp.Server\""), "{notes:?}");
+    }
+    assert_eq!(
+        said(&format!("{allow}[default.in]\nreg_send = {{ accept = [\"Elixir.MyApp.Server\", \"myApp\"] }}")),
+        [""; 0]
+    );
+    // Lists that leave everything as it is.
+    let group = |default: &str, rule: &str| {
+        let tls = "[tls]\ncertificate = \"/c.pem\"\nkey = \"/k.pem\"\nauthorities = \"/a.pem\"\n";
+        said(&format!(
+            "{tls}{allow}[default.in]\n{default}\n[group.app]\nnodes = [\"a@h\"]\n[group.app.in]\nreg_send = {rule}"
+        ))
+    };
+    for default in ["reg_send = \"accept\"", "default = \"accept\"", "reg_send = { accept = [\"x\", \"y\"] }"]
+    {
+        let notes = group(default, "{ accept = [\"x\"] }");
+        assert!(
+            notes.len() == 1
+                && notes[0].starts_with("line 17: group.app.in.reg_send accepts what is accepted without it"),
+            "{notes:?}"
+        );
+        assert_eq!(group(default, "{ default = \"deny\", accept = [\"x\"] }"), [""; 0]);
+        assert_eq!(group(default, "{ accept = [\"x\", \"other\"], deny = [\"y\"] }"), [""; 0]);
+        assert_eq!(group(default, "{ accept = [\"x\"], handler = \"guard\" }"), [""; 0]);
+    }
+    assert_eq!(group("reg_send = { default = \"accept\", deny = [\"x\"] }", "{ accept = [\"x\"] }"), [""; 0]);
+}
