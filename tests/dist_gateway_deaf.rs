@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use gateway::free_port::free_port;
 use gateway::waiting::eventually;
-use gateway::{B, RULES, Z, call, peer, protected};
+use gateway::{B, Node, RULES, Z, call, peer, protected};
 use portcullis::dist::control::answer;
 use portcullis::dist::etf::Pid;
 
@@ -64,4 +65,33 @@ fn who_does_not_read_is_not_heard_until_he_does() {
     peer.socket.write_all(&rest(sent)).unwrap();
     let all = sent.next_multiple_of(frame.len());
     eventually("all has come that was said", || reached.load(Ordering::Relaxed) >= all);
+}
+
+/// The end of a node is not read behind what a peer does not take: nobody else is to be told of the node that there was.
+#[test]
+fn who_reads_nothing_keeps_no_node_alive_that_was_started_anew() {
+    let inner = free_port();
+    let node = Node::protected(inner);
+    let port = gateway::gateway(inner, "", RULES);
+    let mut deaf = peer(port, Z).unwrap();
+    deaf.socket.set_nonblocking(true).unwrap();
+    let asks = |n| call(Z, Z, "echo", n, |w| w.binary(&[7; 60_000]));
+    let (mut n, mut rest, mut last) = (0, Vec::new(), Instant::now());
+    while last.elapsed() < Duration::from_secs(2) {
+        if rest.is_empty() {
+            n += 1;
+            rest = asks(n);
+        }
+        match deaf.socket.write(&rest) {
+            Ok(written) => {
+                drop(rest.drain(..written));
+                last = Instant::now();
+            }
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+    drop(node);
+    let _anew = Node::protected(inner);
+    let mut other = peer(port, "y@127.0.0.1").expect("the first attempt comes in");
+    other.echo("y@127.0.0.1", 1).unwrap();
 }

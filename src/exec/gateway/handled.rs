@@ -11,7 +11,7 @@ use crate::dist::etf::write::{atom, pid, reference};
 use crate::dist::learn::Node;
 use crate::wire::write::Writer;
 
-/// A frame for the protected node: what its process `handler` gets instead. `None` of a message that does not say who sends it.
+/// A frame for the protected node: what its process `handler` gets instead. `None` of what no rule can give to one.
 pub fn frame(peer: &Node, direction: Direction, message: &Message<'_>, handler: &str) -> Option<Vec<u8>> {
     let nobody = Pid { node: &peer.name, creation: peer.creation, id: 0, serial: 0 };
     let from = match message.control {
@@ -19,8 +19,8 @@ pub fn frame(peer: &Node, direction: Direction, message: &Message<'_>, handler: 
         | Control::AliasSend { from, .. }
         | Control::SpawnRequest { from, .. }
         | Control::Send { from: Some(from), .. } => Some(from),
-        // The protocol names the new leader, and not who asks.
-        Control::GroupLeader { .. } => None,
+        // The protocol names the new leader, and not who asks; and nobody where a message is sent as before OTP 21.
+        Control::GroupLeader { .. } | Control::Send { from: None, .. } => None,
         _ => return None,
     };
     let mut w = Writer::new();

@@ -259,11 +259,12 @@ impl Gateway {
         over.into_iter().for_each(|(id, why)| self.part(id, &why));
     }
 
-    /// What is known of the protected node, if it can be relied on: somebody is connected with it, or it was asked just now.
+    /// What is known of the protected node, if it can be relied on: it was asked just now, or there is a connection with it whose end would have been
+    /// read. That of a peer who reads nothing is not read either.
     fn fresh(&self, now: Instant) -> Option<Facts> {
         let (facts, since) = self.facts?;
         let recent = now.saturating_duration_since(since) < Duration::from_millis(GATEWAY_FACTS_MS);
-        (recent || self.pairs().next().is_some()).then_some(facts)
+        (recent || self.pairs().any(|(_, pair)| pair.listens(Party::Protected))).then_some(facts)
     }
 
     /// Reads from a guest and goes on with its handshake.

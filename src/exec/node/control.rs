@@ -17,7 +17,7 @@ use crate::dist::filter::By;
 use crate::dist::filter::counters::Counters;
 use crate::dist::filter::policy::Policy;
 use crate::dist::filter::runtime::Runtime;
-use crate::dist::filter::table::Tables;
+use crate::dist::filter::table::{Aim, Tables};
 use crate::dist::reason::Reason;
 use crate::limits::{NODE_CHANGES_PER_S, NODE_DENIALS_PER_S, NODE_RECORDS_SPARE, NODE_REPORTS_OF_PEER_PER_S};
 use crate::rate::Bucket;
@@ -78,9 +78,12 @@ impl Ledger<'_> {
         by: Option<By<'_>>,
     ) {
         let kind = (way, control.command(), why);
-        if let Some(left_out) = self.record.denials.count(kind, self.lines, Instant::now()) {
-            (self.report)(&denials::line(peer, kind, control, by, left_out));
-        }
+        let line = |left_out| denials::line(peer, kind, control, by, left_out);
+        // Of what the rules deny the target is worth keeping: there are three commands that have one.
+        let named =
+            Aim::of(control).is_some() && matches!(why, Reason::Rule | Reason::Default | Reason::Runtime);
+        let said = self.record.denials.count(kind, named, self.lines, Instant::now(), line);
+        said.iter().for_each(|line| (self.report)(line));
     }
 }
 
@@ -150,7 +153,7 @@ impl Control {
         let Self { records, lines, report, .. } = self;
         if let Some(record) = records.get_mut(peer) {
             for (kind, left_out) in record.denials.overdue(true, lines, now) {
-                report(&denials::summary(peer, kind, left_out));
+                report(&denials::summary(peer, kind, &left_out));
             }
         }
     }
@@ -164,7 +167,7 @@ impl Control {
         let Self { records, lines, report, .. } = self;
         for (peer, record) in records {
             for (kind, left_out) in record.denials.overdue(false, lines, now) {
-                report(&denials::summary(peer, kind, left_out));
+                report(&denials::summary(peer, kind, &left_out));
             }
         }
     }

@@ -17,12 +17,23 @@ use crate::rate::Bucket;
 /// What counts as the same.
 pub type Kind = (Direction, Command, Reason);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Told {
     /// Until then they are counted.
     until: Instant,
     /// Those that nobody was told of.
     left_out: u64,
+    /// What would have been said of the first of them, where that is more than its kind.
+    first: Option<String>,
+}
+
+/// What was left out of a kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// How many.
+    pub count: u64,
+    /// What would have been said of the first.
+    pub first: Option<String>,
 }
 
 /// Denied messages of one node. As many entries as there are kinds, at most.
@@ -32,25 +43,37 @@ pub struct Denials {
 }
 
 impl Denials {
-    /// One more: whether it is to be told, and how many of its kind were left out before.
-    pub fn count(&mut self, kind: Kind, bucket: &mut Bucket, now: Instant) -> Option<u64> {
-        let told = self.kinds.entry(kind).or_insert(Told { until: now, left_out: 0 });
+    /// One more: what is to be said of it, if there is room. `line`: of so many of its kind that were left out before.
+    pub fn count(
+        &mut self,
+        kind: Kind,
+        named: bool,
+        bucket: &mut Bucket,
+        now: Instant,
+        line: impl Fn(u64) -> String,
+    ) -> Option<String> {
+        let told = self.kinds.entry(kind).or_insert(Told { until: now, left_out: 0, first: None });
         if now >= told.until && bucket.take(now) {
             told.until = now + Duration::from_secs(NODE_DENIAL_S);
-            return Some(std::mem::take(&mut told.left_out));
+            told.first = None;
+            return Some(line(std::mem::take(&mut told.left_out)));
+        }
+        if named && told.left_out == 0 {
+            // Or whoever is denied ten kinds of nothing first would take the name out of what follows.
+            told.first = Some(line(0));
         }
         told.left_out = told.left_out.saturating_add(1);
         None
     }
 
     /// Those whose minute is over, or all: how many of each kind were left out. They begin anew.
-    pub fn overdue(&mut self, all: bool, bucket: &mut Bucket, now: Instant) -> Vec<(Kind, u64)> {
+    pub fn overdue(&mut self, all: bool, bucket: &mut Bucket, now: Instant) -> Vec<(Kind, LeftOut)> {
         let mut found = Vec::new();
         self.kinds.retain(|kind, told| {
             let over = all || now >= told.until;
             let tell = over && told.left_out > 0 && bucket.take(now);
             if tell {
-                found.push((*kind, told.left_out));
+                found.push((*kind, LeftOut { count: told.left_out, first: told.first.take() }));
             }
             // What could not be told stays, with its number.
             !over || (told.left_out > 0 && !tell)
@@ -78,11 +101,17 @@ pub fn line(peer: &str, kind: Kind, control: &Control<'_>, by: Option<By<'_>>, l
     format!("{peer}: {to}{}{target} denied: {}{place}{before}", command.name(), reason.name())
 }
 
-/// `app@host: spawn_request denied: rule, 41 more times`.
+/// `app@host: spawn_request denied: rule, 41 more times`; of the first of them what it was for, if anything.
 #[must_use]
-pub fn summary(peer: &str, (direction, command, reason): Kind, left_out: u64) -> String {
-    let times = if left_out == 1 { "once more".to_owned() } else { format!("{left_out} more times") };
-    format!("{peer}: {}{} denied: {}, {times}", way(direction), command.name(), reason.name())
+pub fn summary(peer: &str, (direction, command, reason): Kind, left_out: &LeftOut) -> String {
+    let times = |n| if n == 1 { "once more".to_owned() } else { format!("{n} more times") };
+    match (&left_out.first, left_out.count) {
+        (Some(first), 0 | 1) => first.clone(),
+        (Some(first), n) => format!("{first}, and {}", times(n - 1)),
+        (None, n) => {
+            format!("{peer}: {}{} denied: {}, {}", way(direction), command.name(), reason.name(), times(n))
+        }
+    }
 }
 
 fn way(direction: Direction) -> &'static str {
@@ -117,19 +146,20 @@ mod tests {
     fn the_first_of_a_kind_is_told_and_the_rest_of_the_minute_is_counted() {
         let (mut denials, mut bucket, start) = (Denials::default(), Bucket::new(10), Instant::now());
         let mut at = |denials: &mut Denials, kind, ms| {
-            denials.count(kind, &mut bucket, start + Duration::from_millis(ms))
+            denials.count(kind, true, &mut bucket, start + Duration::from_millis(ms), |n| format!("{ms} {n}"))
         };
-        assert_eq!(at(&mut denials, KIND, 0), Some(0));
+        let said = |text: &str| Some(text.to_owned());
+        assert_eq!(at(&mut denials, KIND, 0), said("0 0"));
         assert!((1..1000).all(|ms| at(&mut denials, KIND, ms).is_none()));
         // Another reason, another command, another way are other kinds.
-        assert_eq!(at(&mut denials, (Direction::In, Command::RegSend, Reason::Fun), 5), Some(0));
-        assert_eq!(at(&mut denials, (Direction::Out, Command::RegSend, Reason::Rule), 5), Some(0));
-        assert_eq!(at(&mut denials, KIND, 60_000), Some(999));
+        assert_eq!(at(&mut denials, (Direction::In, Command::RegSend, Reason::Fun), 5), said("5 0"));
+        assert_eq!(at(&mut denials, (Direction::Out, Command::RegSend, Reason::Rule), 5), said("5 0"));
+        assert_eq!(at(&mut denials, KIND, 60_000), said("60000 999"));
         assert_eq!(at(&mut denials, KIND, 60_001), None);
         let mut bucket = Bucket::new(10);
         let mut later = |all, ms| denials.overdue(all, &mut bucket, start + Duration::from_millis(ms));
         assert_eq!(later(false, 70_000), []);
-        assert_eq!(later(false, 120_000), [(KIND, 1)]);
+        assert_eq!(later(false, 120_000), [(KIND, LeftOut { count: 1, first: said("60001 0") })]);
         assert_eq!(later(true, 120_000), []);
     }
 
@@ -138,10 +168,14 @@ mod tests {
     fn what_could_not_be_told_is_counted_until_it_is() {
         let (mut denials, mut bucket, start) = (Denials::default(), Bucket::new(1), Instant::now());
         assert!(bucket.take(start));
-        assert_eq!(denials.count(KIND, &mut bucket, start), None);
+        let mut count =
+            |bucket: &mut Bucket, name: &str| denials.count(KIND, true, bucket, start, |_| name.to_owned());
+        assert_eq!(count(&mut bucket, "first"), None);
+        assert_eq!(count(&mut bucket, "second"), None);
         assert_eq!(denials.overdue(true, &mut bucket, start), []);
-        assert_eq!(denials.count(KIND, &mut bucket, start), None);
-        assert_eq!(denials.overdue(true, &mut bucket, start + Duration::from_secs(1)), [(KIND, 2)]);
+        assert_eq!(denials.count(KIND, true, &mut bucket, start, |_| "third".to_owned()), None);
+        let left = LeftOut { count: 3, first: Some("first".to_owned()) };
+        assert_eq!(denials.overdue(true, &mut bucket, start + Duration::from_secs(1)), [(KIND, left)]);
     }
 
     #[test]
@@ -151,7 +185,8 @@ mod tests {
             for direction in [Direction::In, Direction::Out] {
                 for command in Command::ALL {
                     for reason in Reason::ALL {
-                        let _ = denials.count((direction, *command, *reason), &mut bucket, start);
+                        let kind = (direction, *command, *reason);
+                        let _ = denials.count(kind, false, &mut bucket, start, |_| String::new());
                     }
                 }
             }
@@ -172,7 +207,10 @@ mod tests {
         let kind = (Direction::Out, Command::RegSend, Reason::Runtime);
         let said = line("b@h", kind, &to(&long), by, 0);
         assert_eq!(said, format!("b@h: to it, reg_send \"{}\"... denied: runtime", "x".repeat(64)));
-        assert_eq!(summary("b@h", kind, 1), "b@h: to it, reg_send denied: runtime, once more");
-        assert_eq!(summary("b@h", KIND, 41), "b@h: reg_send denied: rule, 41 more times");
+        let left = |count, first: Option<&str>| LeftOut { count, first: first.map(str::to_owned) };
+        assert_eq!(summary("b@h", kind, &left(1, None)), "b@h: to it, reg_send denied: runtime, once more");
+        assert_eq!(summary("b@h", KIND, &left(41, None)), "b@h: reg_send denied: rule, 41 more times");
+        assert_eq!(summary("b@h", KIND, &left(1, Some("b@h: what"))), "b@h: what");
+        assert_eq!(summary("b@h", KIND, &left(3, Some("b@h: what"))), "b@h: what, and 2 more times");
     }
 }
