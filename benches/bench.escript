@@ -155,7 +155,7 @@ crowd(Program, Sockets, First) ->
     P = open_port({spawn_executable, os:find_executable("python3")}, [{args, Args}, {line, 80}, exit_status]),
     receive {P, {data, {eol, "ready"}}} -> P; {P, {exit_status, _}} -> error(no_crowd) end.
 
-%% All rows of the table by frames, with `Between` after each chunk; how many, and in how many chunks.
+%% All rows of the table by frames, with `Between` after each chunk; how many, and in how many chunks. Credit is given as the client gives it.
 stream(P, Where, Between) ->
     Args = #{table => sockets, columns => ?COLUMNS, where => Where},
     true = port_command(P, term_to_binary({req, 1, query, Args, 60000}, [{minor_version, 2}])),
@@ -176,7 +176,7 @@ chunks(P, Between, Chunks) ->
 
 more(P, Between, Chunks) ->
     Between(),
-    true = port_command(P, term_to_binary({credit, 1, 1}, [{minor_version, 2}])),
+    _ = Chunks rem 8 =:= 7 andalso port_command(P, term_to_binary({credit, 1, 8}, [{minor_version, 2}])),
     chunks(P, Between, Chunks + 1).
 
 %% --- Measuring -------------------------------------------------------------------------------------------------------
