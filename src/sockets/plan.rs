@@ -39,14 +39,23 @@ impl Ask {
     /// Reads one of its rows; nothing where it is not whole, or of another family.
     #[must_use]
     pub fn parse(&self, bytes: &[u8]) -> Option<Socket> {
-        let (socket, family) = match self {
-            Self::Inet(ask) => (inet::parse(bytes, ask.protocol)?, ask.family),
-            Self::Unix(_) => (others::unix(bytes)?, UNIX),
-            Self::Netlink => (others::netlink(bytes)?, NETLINK),
-            Self::Packet => (others::packet(bytes)?, PACKET),
+        let family = match self {
+            Self::Inet(ask) => ask.family,
+            Self::Unix(_) => UNIX,
+            Self::Netlink => NETLINK,
+            Self::Packet => PACKET,
             Self::RawText(_) => return None,
         };
-        (socket.family == family || family == BOTH).then_some(socket)
+        // Each kind of them has its family in the first byte.
+        if family != BOTH && bytes.first() != Some(&family) {
+            return None;
+        }
+        match self {
+            Self::Inet(ask) => inet::parse(bytes, ask.protocol),
+            Self::Unix(_) => others::unix(bytes),
+            Self::Netlink => others::netlink(bytes),
+            Self::Packet | Self::RawText(_) => others::packet(bytes),
+        }
     }
 
     /// What asks for the same where the kernel has no such list.

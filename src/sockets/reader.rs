@@ -62,8 +62,9 @@ impl Reader<Socket> for Sockets {
             };
             match dump.next(link) {
                 Ok(Next::Message(_, range)) => {
-                    let socket = ask.parse(dump.payload(range));
-                    let socket = socket.ok_or(RequestError::Posix(libc::EPROTO, WHAT))?;
+                    let Some(socket) = ask.parse(dump.payload(range)) else {
+                        return Err(RequestError::Posix(libc::EPROTO, WHAT));
+                    };
                     if (self.keep)(&socket) {
                         return Ok(Some(socket));
                     }

@@ -326,11 +326,11 @@ impl<R: fmt::Debug> Rows for Scan<R> {
                 self.tally.truncated = true;
                 return Ok(Slice::End);
             }
-            let Some(row) = row else {
+            let Some(row) = &row else {
                 self.ended = reader.again().then_some(reader);
                 return Ok(Slice::End);
             };
-            self.put(&row, chunk);
+            self.put(row, chunk);
             rows = rows.wrapping_add(1);
             if rows % reader.pace().max(1) == 0 && Instant::now() >= until {
                 self.reader = Some(reader);

@@ -8,10 +8,18 @@
 const SMALL_ATOM_UTF8_EXT: u8 = 119;
 
 /// An atom of the vocabulary.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Eq)]
 pub struct Atom {
     name: &'static str,
     encoded: &'static [u8],
+}
+
+impl PartialEq for Atom {
+    /// Every row of an answer asks it of each condition, and mostly of one and the same constant.
+    #[inline]
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.name, other.name) || self.name == other.name
+    }
 }
 
 impl Atom {
