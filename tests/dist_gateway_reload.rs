@@ -245,7 +245,7 @@ impl Installed {
             format!("[break_glass]\nmax_s = 600\nin = {{ default = \"accept\" }}\n{}", without_echo());
         let text = text(node.port, &glass, "")
             .replacen("/nowhere", folder.join("outer.cookie").to_str().unwrap(), 1)
-            .replacen("/nowhere", folder.join("inner.cookie").to_str().unwrap(), 1)
+            .replacen("/elsewhere", folder.join("inner.cookie").to_str().unwrap(), 1)
             .replacen("127.0.0.1:1\"", &format!("127.0.0.1:{port}\""), 1);
         std::fs::write(&file, text).unwrap();
         let program = f.program("ok");

@@ -22,10 +22,15 @@ file(Config, Name) -> filename:join(proplists:get_value(fixtures, Config), Name)
 %% As `node' or as `gateway': it is there when it says so.
 start(Config, Command, File) ->
     Port = run(Config, Command, File),
-    Listens = "portcullis " ++ Command ++ ": listens",
-    case line(Port) of
-        Listens -> Port;
-        Other -> ct:fail([Other | flush(Port)])
+    started(Port, "portcullis " ++ Command ++ ": ").
+
+%% What its file may not have meant is said before.
+started(Port, Front) ->
+    Line = line(Port),
+    case string:prefix(Line, Front) of
+        "listens" -> Port;
+        "note: " ++ _ -> started(Port, Front);
+        _ -> ct:fail([Line | flush(Port)])
     end.
 
 run(Config, Command, File) ->

@@ -146,7 +146,7 @@ impl Drop for Node {
 /// The text of a file.
 pub fn text(port: u16, more: &str, rules: &str) -> String {
     format!(
-        "version = 1\n[node]\ncookie_file = \"/nowhere\"\nlisten = [\"127.0.0.1:1\"]\n[protects]\nname = \"{B}\"\ncookie_file = \"/nowhere-else\"\nat = \"127.0.0.1:{port}\"\n[allow]\nnodes = [\"{Z}\", \"y@127.0.0.1\"]\n{more}\n{rules}"
+        "version = 1\n[node]\ncookie_file = \"/nowhere\"\nlisten = [\"127.0.0.1:1\"]\n[protects]\nname = \"{B}\"\ncookie_file = \"/elsewhere\"\nat = \"127.0.0.1:{port}\"\n[allow]\nnodes = [\"{Z}\", \"y@127.0.0.1\"]\n{more}\n{rules}"
     )
 }
 

@@ -53,9 +53,15 @@ impl Fixtures {
     /// A policy of this text, as a folder for the option `--policy`.
     pub fn policy(&self, text: &str) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let n = COUNT.fetch_add(1, Ordering::Relaxed);
-        let folder = self.directory.join(format!("policies/{}-{n}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
+        let folder = loop {
+            let n = COUNT.fetch_add(1, Ordering::Relaxed);
+            let folder = self.directory.join(format!("policies/{}-{n}", std::process::id()));
+            // In a namespace of processes a number is used again.
+            match std::fs::create_dir(&folder) {
+                Ok(()) => break folder,
+                Err(e) => assert_eq!(e.kind(), std::io::ErrorKind::AlreadyExists, "{}", folder.display()),
+            }
+        };
         std::fs::write(folder.join("policy.toml"), text).unwrap();
         folder.into_os_string().into_string().unwrap()
     }
