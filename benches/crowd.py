@@ -1,6 +1,6 @@
 """Opens very many sockets: ends of TCP connections, of as many processes as it takes, and one that listens for each.
 
-usage: crowd.py SOCKETS FIRST, where FIRST is the number of the first process, of which its address is made. Prints "ready"; ends with stdin.
+usage: crowd.py SOCKETS FIRST, where FIRST is the number of the first process, of which its address is made. Prints "ready"; ends with stdin. Of no sockets there is one that listens.
 """
 
 import os
@@ -24,7 +24,7 @@ def main():
     sockets, number = int(sys.argv[1]), int(sys.argv[2])
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    for first in range(0, sockets, EACH):
+    for first in range(0, max(sockets, 1), EACH):
         number += 1
         ready, done = os.pipe()
         if os.fork() == 0:
