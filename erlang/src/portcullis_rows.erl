@@ -1,4 +1,5 @@
-%% @private Rows as they travel (tuples behind one list of columns) to rows as people use them (maps).
+%% @private Rows as they travel (tuples behind one list of columns) to rows as people use them (maps), and those that are kept until
+%% all have come.
 -module(portcullis_rows).
 
 -export([reader/1, maps/2, collecting/1, kept/1]).

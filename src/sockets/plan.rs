@@ -39,22 +39,14 @@ impl Ask {
     /// Reads one of its rows; nothing where it is not whole, or of another family.
     #[must_use]
     pub fn parse(&self, bytes: &[u8]) -> Option<Socket> {
-        let family = match self {
-            Self::Inet(ask) => ask.family,
-            Self::Unix(_) => UNIX,
-            Self::Netlink => NETLINK,
-            Self::Packet => PACKET,
-            Self::RawText(_) => return None,
-        };
         // Each kind of them has its family in the first byte.
-        if family != BOTH && bytes.first() != Some(&family) {
-            return None;
-        }
+        let is_of = |family| bytes.first() == Some(&family);
         match self {
-            Self::Inet(ask) => inet::parse(bytes, ask.protocol),
-            Self::Unix(_) => others::unix(bytes),
-            Self::Netlink => others::netlink(bytes),
-            Self::Packet | Self::RawText(_) => others::packet(bytes),
+            Self::Inet(ask) if ask.family == BOTH || is_of(ask.family) => inet::parse(bytes, ask.protocol),
+            Self::Unix(_) if is_of(UNIX) => others::unix(bytes),
+            Self::Netlink if is_of(NETLINK) => others::netlink(bytes),
+            Self::Packet if is_of(PACKET) => others::packet(bytes),
+            _ => None,
         }
     }
 

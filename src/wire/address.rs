@@ -102,11 +102,7 @@ where
 /// Writes the tuple.
 pub fn write(address: IpAddr, w: &mut Writer) {
     match address {
-        IpAddr::V4(v4) => {
-            // A tuple of four, each with its tag: most cells of a table of sockets.
-            let [a, b, c, d] = v4.octets();
-            w.raw(&[104, 4, 97, a, 97, b, 97, c, 97, d]);
-        }
+        IpAddr::V4(v4) => w.four(v4.octets()),
         IpAddr::V6(v6) => {
             w.tuple(8);
             v6.segments().into_iter().for_each(|n| w.uint(u64::from(n)));

@@ -114,6 +114,12 @@ impl Writer {
         }
     }
 
+    /// A tuple of four small numbers, in one go: an address, of which a table of sockets has two in each row.
+    #[inline]
+    pub fn four(&mut self, [a, b, c, d]: [u8; 4]) {
+        self.bytes.extend_from_slice(&[104, 4, 97, a, 97, b, 97, c, 97, d]);
+    }
+
     /// The header of a map; that many keys, each followed by its value, must follow.
     #[inline]
     pub fn map(&mut self, pairs: usize) {

@@ -14,7 +14,7 @@ pub mod runtime;
 pub mod table;
 
 use crate::dist::atoms::Atoms;
-use crate::dist::command::{Direction, Party};
+use crate::dist::command::{Command, Direction, Party};
 use crate::dist::control::{Control, Message, Target};
 use crate::dist::etf::{Identifier, Pid, Ref};
 use crate::dist::learn::{Learned, Lesson, Nodes};
@@ -107,7 +107,9 @@ pub fn decide<'p, 'm>(
     if let Err(reason) = first {
         return denied(reason, None);
     }
-    let (by, ruled) = rules(view, direction, message, state);
+    let (command, aim) = (message.control.command(), Aim::of(&message.control));
+    let ping = payload::is_ping(message, &state.nodes.of(direction.sender()).name);
+    let (by, ruled) = rules(view, direction, command, aim, ping, state);
     let handler = match ruled.and_then(|handler| obeyed(view, direction, message, state).map(|()| handler)) {
         Ok(handler) => handler,
         Err(reason) => return denied(reason, Some(by)),
@@ -130,11 +132,11 @@ pub fn decide<'p, 'm>(
 fn rules<'p>(
     view: &View<'p>,
     direction: Direction,
-    message: &Message<'_>,
+    command: Command,
+    aim: Option<Aim<'_>>,
+    ping: bool,
     state: &State<'_>,
 ) -> (By<'p>, Result<Option<&'p str>, Reason>) {
-    let (command, aim) = (message.control.command(), Aim::of(&message.control));
-    let ping = payload::is_ping(message, &state.nodes.of(direction.sender()).name);
     let said = view
         .tables(direction, state.is_glass_broken())
         .find_map(|(level, table)| table.says(command, aim, ping).map(|said| (level, said)));
@@ -198,16 +200,9 @@ fn may_be_answered(
     // Who was only told of it as a group leader may ask it to write, and send it nothing else.
     let only_leads = matches!(caller, Identifier::Pid(pid) if state.learned.leads(receiver, pid))
         && !state.learned.knows(receiver, caller);
-    let command = answered::command(caller);
-    let said = view
-        .tables(direction, state.is_glass_broken())
-        .find_map(|(level, table)| table.says(command, None, false).map(|said| (level, said)));
-    let sends = said.is_some_and(|(level, said)| {
-        said.rule.accept
-            && said.handler.is_none()
-            && (level == Level::BreakGlass || state.runtime.accepts(direction, command, None))
-    });
-    sends && !only_leads
+    let (_, ruled) = rules(view, direction, answered::command(caller), None, false, state);
+    // A handler would get it in his place.
+    ruled == Ok(None) && !only_leads
 }
 
 /// Whether everybody that a control message names is who he can be: the sender on the node that sends, the receiver on the one that

@@ -153,7 +153,7 @@ impl Control {
         let Self { records, lines, report, .. } = self;
         if let Some(record) = records.get_mut(peer) {
             for (kind, left_out) in record.denials.overdue(true, lines, now) {
-                report(&denials::summary(peer, kind, &left_out));
+                report(&denials::summary(peer, kind, left_out));
             }
         }
     }
@@ -167,7 +167,7 @@ impl Control {
         let Self { records, lines, report, .. } = self;
         for (peer, record) in records {
             for (kind, left_out) in record.denials.overdue(false, lines, now) {
-                report(&denials::summary(peer, kind, &left_out));
+                report(&denials::summary(peer, kind, left_out));
             }
         }
     }

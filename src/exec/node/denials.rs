@@ -43,7 +43,8 @@ pub struct Denials {
 }
 
 impl Denials {
-    /// One more: what is to be said of it, if there is room. `line`: of so many of its kind that were left out before.
+    /// One more: what is to be said, if there is room: of those of its kind that were left out before, where that is more than their number, and
+    /// of itself. `line`: its own, with so many left out.
     pub fn count(
         &mut self,
         kind: Kind,
@@ -51,19 +52,23 @@ impl Denials {
         bucket: &mut Bucket,
         now: Instant,
         line: impl Fn(u64) -> String,
-    ) -> Option<String> {
+    ) -> Vec<String> {
         let told = self.kinds.entry(kind).or_insert(Told { until: now, left_out: 0, first: None });
         if now >= told.until && bucket.take(now) {
             told.until = now + Duration::from_secs(NODE_DENIAL_S);
-            told.first = None;
-            return Some(line(std::mem::take(&mut told.left_out)));
+            let count = std::mem::take(&mut told.left_out);
+            return match told.first.take() {
+                // Or the name would be gone by asking for something harmless a second later.
+                Some(first) => vec![with_count(first, count), line(0)],
+                None => vec![line(count)],
+            };
         }
         if named && told.left_out == 0 {
             // Or whoever is denied ten kinds of nothing first would take the name out of what follows.
             told.first = Some(line(0));
         }
         told.left_out = told.left_out.saturating_add(1);
-        None
+        Vec::new()
     }
 
     /// Those whose minute is over, or all: how many of each kind were left out. They begin anew.
@@ -103,15 +108,27 @@ pub fn line(peer: &str, kind: Kind, control: &Control<'_>, by: Option<By<'_>>, l
 
 /// `app@host: spawn_request denied: rule, 41 more times`; of the first of them what it was for, if anything.
 #[must_use]
-pub fn summary(peer: &str, (direction, command, reason): Kind, left_out: &LeftOut) -> String {
-    let times = |n| if n == 1 { "once more".to_owned() } else { format!("{n} more times") };
-    match (&left_out.first, left_out.count) {
-        (Some(first), 0 | 1) => first.clone(),
-        (Some(first), n) => format!("{first}, and {}", times(n - 1)),
-        (None, n) => {
-            format!("{peer}: {}{} denied: {}, {}", way(direction), command.name(), reason.name(), times(n))
+pub fn summary(peer: &str, (direction, command, reason): Kind, left_out: LeftOut) -> String {
+    let LeftOut { count, first } = left_out;
+    match first {
+        Some(first) => with_count(first, count),
+        None => {
+            let to = way(direction);
+            format!("{peer}: {to}{} denied: {}, {}", command.name(), reason.name(), times(count))
         }
     }
+}
+
+/// What is said of the first of so many.
+fn with_count(first: String, count: u64) -> String {
+    match count.saturating_sub(1) {
+        0 => first,
+        rest => format!("{first}, and {}", times(rest)),
+    }
+}
+
+fn times(n: u64) -> String {
+    if n == 1 { "once more".to_owned() } else { format!("{n} more times") }
 }
 
 fn way(direction: Direction) -> &'static str {
@@ -148,18 +165,18 @@ mod tests {
         let mut at = |denials: &mut Denials, kind, ms| {
             denials.count(kind, true, &mut bucket, start + Duration::from_millis(ms), |n| format!("{ms} {n}"))
         };
-        let said = |text: &str| Some(text.to_owned());
-        assert_eq!(at(&mut denials, KIND, 0), said("0 0"));
-        assert!((1..1000).all(|ms| at(&mut denials, KIND, ms).is_none()));
+        assert_eq!(at(&mut denials, KIND, 0), ["0 0"]);
+        assert!((1..1000).all(|ms| at(&mut denials, KIND, ms).is_empty()));
         // Another reason, another command, another way are other kinds.
-        assert_eq!(at(&mut denials, (Direction::In, Command::RegSend, Reason::Fun), 5), said("5 0"));
-        assert_eq!(at(&mut denials, (Direction::Out, Command::RegSend, Reason::Rule), 5), said("5 0"));
-        assert_eq!(at(&mut denials, KIND, 60_000), said("60000 999"));
-        assert_eq!(at(&mut denials, KIND, 60_001), None);
+        assert_eq!(at(&mut denials, (Direction::In, Command::RegSend, Reason::Fun), 5), ["5 0"]);
+        assert_eq!(at(&mut denials, (Direction::Out, Command::RegSend, Reason::Rule), 5), ["5 0"]);
+        // The one that is told does not take the place of the first that was not.
+        assert_eq!(at(&mut denials, KIND, 60_000), ["1 0, and 998 more times", "60000 0"]);
+        assert_eq!(at(&mut denials, KIND, 60_001), [""; 0]);
         let mut bucket = Bucket::new(10);
         let mut later = |all, ms| denials.overdue(all, &mut bucket, start + Duration::from_millis(ms));
         assert_eq!(later(false, 70_000), []);
-        assert_eq!(later(false, 120_000), [(KIND, LeftOut { count: 1, first: said("60001 0") })]);
+        assert_eq!(later(false, 120_000), [(KIND, LeftOut { count: 1, first: Some("60001 0".into()) })]);
         assert_eq!(later(true, 120_000), []);
     }
 
@@ -170,10 +187,10 @@ mod tests {
         assert!(bucket.take(start));
         let mut count =
             |bucket: &mut Bucket, name: &str| denials.count(KIND, true, bucket, start, |_| name.to_owned());
-        assert_eq!(count(&mut bucket, "first"), None);
-        assert_eq!(count(&mut bucket, "second"), None);
+        assert_eq!(count(&mut bucket, "first"), [""; 0]);
+        assert_eq!(count(&mut bucket, "second"), [""; 0]);
         assert_eq!(denials.overdue(true, &mut bucket, start), []);
-        assert_eq!(denials.count(KIND, true, &mut bucket, start, |_| "third".to_owned()), None);
+        assert_eq!(denials.count(KIND, true, &mut bucket, start, |_| "third".to_owned()), [""; 0]);
         let left = LeftOut { count: 3, first: Some("first".to_owned()) };
         assert_eq!(denials.overdue(true, &mut bucket, start + Duration::from_secs(1)), [(KIND, left)]);
     }
@@ -208,9 +225,9 @@ mod tests {
         let said = line("b@h", kind, &to(&long), by, 0);
         assert_eq!(said, format!("b@h: to it, reg_send \"{}\"... denied: runtime", "x".repeat(64)));
         let left = |count, first: Option<&str>| LeftOut { count, first: first.map(str::to_owned) };
-        assert_eq!(summary("b@h", kind, &left(1, None)), "b@h: to it, reg_send denied: runtime, once more");
-        assert_eq!(summary("b@h", KIND, &left(41, None)), "b@h: reg_send denied: rule, 41 more times");
-        assert_eq!(summary("b@h", KIND, &left(1, Some("b@h: what"))), "b@h: what");
-        assert_eq!(summary("b@h", KIND, &left(3, Some("b@h: what"))), "b@h: what, and 2 more times");
+        assert_eq!(summary("b@h", kind, left(1, None)), "b@h: to it, reg_send denied: runtime, once more");
+        assert_eq!(summary("b@h", KIND, left(41, None)), "b@h: reg_send denied: rule, 41 more times");
+        assert_eq!(summary("b@h", KIND, left(1, Some("b@h: what"))), "b@h: what");
+        assert_eq!(summary("b@h", KIND, left(3, Some("b@h: what"))), "b@h: what, and 2 more times");
     }
 }
