@@ -6,17 +6,20 @@ usage: crowd.py SOCKETS FIRST, where FIRST is the number of the first process, o
 import os
 import resource
 import socket
+import struct
 import sys
 
 EACH = 10_000  # hard limits of 20,000 descriptors are met
+AT_ONCE = struct.pack("ii", 1, 0)  # no end waits for a minute in TIME_WAIT, where the next crowd would find it
 
 
 def connections(place, sockets):
     listener = socket.create_server(place, backlog=16)
     ends = [listener]
     for _ in range(sockets // 2):
-        ends.append(socket.create_connection(place))
-        ends.append(listener.accept()[0])
+        for end in (socket.create_connection(place), listener.accept()[0]):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+            ends.append(end)
     return ends
 
 

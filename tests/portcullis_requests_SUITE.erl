@@ -95,16 +95,22 @@ queue(_) ->
     idle(Server),
     stop(Server).
 
-%% However many columns there are, a row is a map of them.
+%% However many columns there are, a row is a map of them, and none has a cell of another.
 rows_as_maps(_) ->
     [begin
          Columns = [list_to_atom("column_" ++ integer_to_list(N)) || N <- lists:seq(Width, 1, -1)],
          Reader = portcullis_rows:reader(Columns),
-         Rows = [list_to_tuple(lists:seq(From, From + Width - 1)) || From <- [0, 7]],
+         %% Of others, of the same, of the first cell only, of the last only, of what there is not.
+         Rows = [list_to_tuple(lists:seq(From, From + Width - 1)) || From <- [0, 7, 7]]
+             ++ [setelement(Place, list_to_tuple(lists:seq(7, 6 + Width)), Cell)
+                 || Place <- [1, Width], Cell <- [undefined, {1}, <<"x">>, -1]]
+             ++ [erlang:make_tuple(Width, undefined)],
          Maps = [maps:from_list(lists:zip(Columns, tuple_to_list(Row))) || Row <- Rows],
          ?assertEqual({ok, Maps}, portcullis_rows:maps(Reader, Rows)),
          [?assertEqual(malformed, portcullis_rows:maps(Reader, [Odd]))
-          || Odd <- [{}, list_to_tuple(lists:seq(0, Width)), [], Width], Odd =/= list_to_tuple(lists:seq(1, Width))]
+          || Odd <- [{}, list_to_tuple(lists:seq(0, Width)), [], Width], Odd =/= list_to_tuple(lists:seq(1, Width))],
+         ?assertEqual(malformed, portcullis_rows:maps(Reader, [hd(Rows), {}])),
+         ?assertEqual(malformed, portcullis_rows:maps(Reader, [hd(Rows) | {}]))
      end || Width <- [1, 2, 10, 11, 12, 13, 14, 31, 32, 33, 60]].
 
 %% Who keeps many rows has room made for them in his heap, and finds its settings as he has left them.

@@ -116,8 +116,8 @@ event(_, Connection, Frame, Sub) -> _ = Connection ! {malformed, Frame}, ok = te
 difference(#{columns := Columns, added := Added, removed := Removed, changed := Changed} = Event) ->
     try
         Reader = portcullis_rows:reader(Columns),
-        Event#{added := [Reader(Row) || Row <- Added], removed := [Reader(Row) || Row <- Removed],
-               changed := [{Reader(Before), Reader(After)} || {Before, After} <- Changed]}
+        {Before, After} = lists:unzip(Changed),
+        Event#{added := Reader(Added), removed := Reader(Removed), changed := lists:zip(Reader(Before), Reader(After))}
     catch error:_ -> malformed
     end;
 difference(_) -> malformed.

@@ -18,6 +18,7 @@ use crate::proc::reader::{Reader, Record, Vanished};
 use crate::proc::value::Value;
 use crate::sys::piddir::PidDir;
 use crate::sys::{capset, fd};
+use crate::table::cell::Written;
 use crate::table::{Context, Kind, Rows, Tally};
 use crate::wire::atoms::{self, Atom};
 use crate::wire::chunk::{Chunk, Slice};
@@ -213,25 +214,28 @@ impl Rows for Scan {
 }
 
 fn write_row(record: &Record<'_>, args: &ProcessesArgs, chunk: &mut Chunk, tally: &mut Tally) {
+    let (mut denied, mut cut) = (0_u64, 0_u64);
     chunk.push(|w| {
         within(w, |w, long| {
+            (denied, cut) = (0, 0);
             w.tuple(args.columns.len());
             for column in &args.columns {
-                cell(record, column, long).write(w);
+                match cell(record, column, long).write(w) {
+                    Written::Whole => {}
+                    Written::Cut => cut = cut.saturating_add(1),
+                    Written::Denied => denied = denied.saturating_add(1),
+                }
             }
         });
     });
-    for column in &args.columns {
-        let value = record.value(column);
-        tally.denied = tally.denied.saturating_add(u64::from(value.is_denied()));
-        tally.cut = tally.cut.saturating_add(u64::from(value.is_cut()));
-    }
+    tally.denied = tally.denied.saturating_add(denied);
+    tally.cut = tally.cut.saturating_add(cut);
     tally.rows = tally.rows.saturating_add(1);
 }
 
 /// Writes a row; again without its long cells if no frame could carry it. A process chooses what its arguments and its
 /// environment are made of, and must neither break the conversation nor hide its row.
-fn within(w: &mut Writer, write: impl Fn(&mut Writer, bool)) {
+fn within(w: &mut Writer, mut write: impl FnMut(&mut Writer, bool)) {
     let before = w.len();
     write(w, true);
     if w.len().saturating_sub(before) > ROW_BYTES_MAX {

@@ -9,6 +9,7 @@ use crate::proc::parse::state::State;
 use crate::proc::parse::status::Status;
 use crate::proc::parse::{cmdline, environ};
 use crate::table::Cell;
+use crate::table::cell::Written;
 use crate::wire::atoms::{self, Atom};
 use crate::wire::write::Writer;
 
@@ -74,20 +75,8 @@ impl Cell for Value<'_> {
 }
 
 impl Value<'_> {
-    /// Whether the kernel refused it to us.
-    #[must_use]
-    pub fn is_denied(&self) -> bool {
-        matches!(self, Self::Denied(libc::EACCES | libc::EPERM))
-    }
-
-    /// Whether there was more than the cell holds.
-    #[must_use]
-    pub fn is_cut(&self) -> bool {
-        matches!(self, Self::Cut(_) | Self::Arguments { cut: true, .. } | Self::Variables { cut: true, .. })
-    }
-
-    /// Writes the cell as one term.
-    pub fn write(&self, w: &mut Writer) {
+    /// Writes the cell as one term, and says what came of it.
+    pub fn write(&self, w: &mut Writer) -> Written {
         match *self {
             Self::Unsigned(n) => w.uint(n),
             Self::Signed(n) => w.int(n),
@@ -95,10 +84,12 @@ impl Value<'_> {
             Self::Cut(bytes) => {
                 mark_cut(w, true);
                 w.binary(bytes);
+                return Written::Cut;
             }
             Self::Arguments { bytes, cut } => {
                 mark_cut(w, cut);
                 list(w, cmdline::arguments(bytes));
+                return whole_unless(cut);
             }
             Self::Variables { bytes, cut, shown } => {
                 mark_cut(w, cut);
@@ -106,6 +97,7 @@ impl Value<'_> {
                 let variables = environ::redacted(bytes, shown);
                 let count = variables.map(|variable| write_variable(variable, w)).count();
                 w.end_list(mark, count);
+                return whole_unless(cut);
             }
             Self::State(state) => w.atom(state_atom(state)),
             Self::Groups(status) => {
@@ -120,9 +112,17 @@ impl Value<'_> {
                 w.tuple(2);
                 w.atom(atoms::ERROR);
                 w.atom(atoms::errno(errno));
+                if matches!(errno, libc::EACCES | libc::EPERM) {
+                    return Written::Denied;
+                }
             }
         }
+        Written::Whole
     }
+}
+
+fn whole_unless(cut: bool) -> Written {
+    if cut { Written::Cut } else { Written::Whole }
 }
 
 fn mark_cut(w: &mut Writer, cut: bool) {

@@ -48,6 +48,17 @@ pub enum Value<'a> {
     Failed(Atom),
 }
 
+/// What came of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// All of it is there, or there is none.
+    Whole,
+    /// It was longer than it may be.
+    Cut,
+    /// The kernel refused it to us.
+    Denied,
+}
+
 impl Cell for Value<'_> {
     fn number(&self) -> Option<i128> {
         match self {
@@ -87,20 +98,16 @@ impl<'a> Value<'a> {
         bytes.map_or(Self::Undefined, Self::Bytes)
     }
 
-    /// Whether the kernel refused it to us.
-    #[must_use]
-    pub fn is_denied(&self) -> bool {
-        matches!(self, Self::Denied(libc::EACCES | libc::EPERM))
-    }
-
     /// Whether it is longer than a cell may be.
     #[must_use]
     pub fn is_cut(&self, cell_max: usize) -> bool {
         matches!(self, Self::Bytes(bytes) if bytes.len() > cell_max)
     }
 
-    /// Writes the cell as one term, of `cell_max` bytes at most: `{truncated, First}` where there was more.
-    pub fn write(&self, cell_max: usize, w: &mut Writer) {
+    /// Writes the cell as one term, of `cell_max` bytes at most: `{truncated, First}` where there was more. Says what came of it, as
+    /// whoever counts that would otherwise ask each cell twice more.
+    #[inline]
+    pub fn write(&self, cell_max: usize, w: &mut Writer) -> Written {
         match *self {
             Self::Unsigned(n) => w.uint(n),
             Self::Signed(n) => w.int(n),
@@ -109,6 +116,7 @@ impl<'a> Value<'a> {
                     w.tuple(2);
                     w.atom(atoms::TRUNCATED);
                     w.binary(first);
+                    return Written::Cut;
                 }
                 _ => w.binary(bytes),
             },
@@ -129,6 +137,9 @@ impl<'a> Value<'a> {
                 w.tuple(2);
                 w.atom(atoms::ERROR);
                 w.atom(atoms::errno(errno));
+                if matches!(errno, libc::EACCES | libc::EPERM) {
+                    return Written::Denied;
+                }
             }
             Self::Failed(why) => {
                 w.tuple(2);
@@ -136,6 +147,7 @@ impl<'a> Value<'a> {
                 w.atom(why);
             }
         }
+        Written::Whole
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
+use super::cell::Written;
 use super::column::Column;
 use super::condition::Condition;
 use super::query::Query;
@@ -250,18 +251,20 @@ impl<R> Scan<R> {
         tally.rows = tally.rows.saturating_add(1);
         chunk.push(|w| {
             w.tuple(columns.len());
-            let start = w.len();
+            // A row is never longer than a frame may be: what comes late has less room.
+            let end = w.len().saturating_add(ROW_BYTES_MAX);
             for column in columns {
-                let value = (column.value)(row);
-                tally.denied = tally.denied.saturating_add(u64::from(value.is_denied()));
-                // A row is never longer than a frame may be: what comes late has less room.
-                let room = ROW_BYTES_MAX.saturating_sub(w.len().saturating_sub(start));
-                let max = room.min(*cell_max);
-                tally.cut = tally.cut.saturating_add(u64::from(value.is_cut(max)));
-                value.write(max, w);
+                let room = end.saturating_sub(w.len());
+                match (column.value)(row).write(room.min(*cell_max), w) {
+                    Written::Whole => {}
+                    Written::Cut => tally.cut = tally.cut.saturating_add(1),
+                    Written::Denied => tally.denied = tally.denied.saturating_add(1),
+                }
             }
         });
-        self.carried = chunk.overhang();
+        if let Some(row) = chunk.overhang() {
+            self.carried = Some(row);
+        }
     }
 }
 
@@ -311,7 +314,7 @@ impl<R: fmt::Debug> Rows for Scan<R> {
             Some(reader) => reader,
             None => (self.open)(&Wanted { query: &self.query }, context)?,
         };
-        let mut rows = 0_u32;
+        let mut rows = reader.pace();
         loop {
             if chunk.is_full() || self.carried.is_some() {
                 self.reader = Some(reader);
@@ -331,10 +334,13 @@ impl<R: fmt::Debug> Rows for Scan<R> {
                 return Ok(Slice::End);
             };
             self.put(row, chunk);
-            rows = rows.wrapping_add(1);
-            if rows % reader.pace().max(1) == 0 && Instant::now() >= until {
-                self.reader = Some(reader);
-                return Ok(if chunk.is_full() { Slice::Full } else { Slice::Paused });
+            rows = rows.saturating_sub(1);
+            if rows == 0 {
+                if Instant::now() >= until {
+                    self.reader = Some(reader);
+                    return Ok(if chunk.is_full() { Slice::Full } else { Slice::Paused });
+                }
+                rows = reader.pace();
             }
         }
     }

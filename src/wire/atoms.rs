@@ -7,9 +7,12 @@
 /// `SMALL_ATOM_UTF8_EXT`, the only form in which atoms are sent (ERTS User's Guide, External Term Format).
 const SMALL_ATOM_UTF8_EXT: u8 = 119;
 
-/// An atom of the vocabulary.
-#[derive(Clone, Copy, Eq)]
-pub struct Atom {
+/// An atom of the vocabulary: no more than a pointer, since most cells of a table are as large as the largest that a cell can be.
+#[derive(Clone, Copy)]
+pub struct Atom(&'static Spelling);
+
+/// How an atom is written.
+struct Spelling {
     name: &'static str,
     encoded: &'static [u8],
 }
@@ -18,7 +21,7 @@ impl PartialEq for Atom {
     /// Every row of an answer asks it of each condition, and mostly of one and the same constant.
     #[inline]
     fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self.name, other.name) || self.name == other.name
+        std::ptr::eq(self.0, other.0) || self.name() == other.name()
     }
 }
 
@@ -27,20 +30,22 @@ impl Atom {
     #[must_use]
     #[inline]
     pub const fn name(self) -> &'static str {
-        self.name
+        self.0.name
     }
 
     /// The whole term: tag, length and text.
     #[must_use]
     #[inline]
     pub const fn encoded(self) -> &'static [u8] {
-        self.encoded
+        self.0.encoded
     }
 }
 
+impl Eq for Atom {}
+
 impl std::fmt::Debug for Atom {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name)
+        f.write_str(self.name())
     }
 }
 
@@ -83,7 +88,7 @@ macro_rules! vocabulary {
             pub const $name: Atom = {
                 const TEXT: &str = vocabulary!(@text $name $($text)?);
                 const ENCODED: &[u8] = &encode::<{ TEXT.len() + 2 }>(TEXT);
-                Atom { name: text(ENCODED), encoded: ENCODED }
+                Atom(&Spelling { name: text(ENCODED), encoded: ENCODED })
             };
         )*
         /// Every atom, sorted by its text.

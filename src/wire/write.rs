@@ -72,9 +72,12 @@ impl Writer {
     /// An integer that is not negative.
     #[inline]
     pub fn uint(&mut self, value: u64) {
-        match i64::try_from(value) {
-            Ok(value) => self.int(value),
-            Err(_) => self.big(false, value),
+        match u8::try_from(value) {
+            Ok(byte) => self.bytes.extend_from_slice(&[97, byte]),
+            Err(_) => match i32::try_from(value) {
+                Ok(word) => self.sized(98, word.to_be_bytes()),
+                Err(_) => self.big(false, value),
+            },
         }
     }
 

@@ -138,9 +138,22 @@ pub fn parse(bytes: &[u8]) -> Option<Stat<'_>> {
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let open = bytes.iter().position(|&byte| byte == b'(')?;
     let (pid, name) = bytes.split_at_checked(open)?;
-    let close = name.iter().rposition(|&byte| byte == b')')?;
-    let (name, rest) = name.split_at_checked(close)?;
+    let (name, rest) = name.split_at_checked(last_close(name)?)?;
     Some((pid.strip_suffix(b" ")?, name.strip_prefix(b"(")?, rest.strip_prefix(b")")?))
+}
+
+/// Where the last `)` is. It is looked for from the front, since a name is short: that none follows among the numbers is asked of
+/// eight bytes at once.
+fn last_close(name: &[u8]) -> Option<usize> {
+    let is_close = |&byte: &u8| byte == b')';
+    let mut close = name.iter().position(is_close)?;
+    loop {
+        let behind = name.get(close.checked_add(1)?..)?;
+        if !behind.contains(&b')') {
+            return Some(close);
+        }
+        close = behind.iter().position(is_close)?.checked_add(close)?.checked_add(1)?;
+    }
 }
 
 /// What is left of the line: numbers, each followed by a space, since field 43 is not the last. One without was cut.
