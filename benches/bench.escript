@@ -75,9 +75,47 @@ table(Program, Floor, N) ->
     row("os:cmd(\"ps\")", PsT, ms, FloorT),
     row("file:read_file", FilesT, ms, FloorT),
     io:format("  ps takes ~.1f times, file:read_file ~.1f times as long as portcullis~n", [PsT / PortT, FilesT / PortT]),
+    second_sample(Program, Floor),
     portcullis:stop(Server),
     [port_close(S) || S <- Sleepers],
     ok.
+
+%% What a sample of rates costs where descriptors are kept from the one before (`kept_descriptors' of the policy), against opening,
+%% reading and closing what it reads.
+second_sample(Program, Floor) ->
+    Raw = open_port_ready(Program),
+    F = open_raw(Floor, ["stat"]),
+    Round = fun(_) ->
+        T = erlang:monotonic_time(nanosecond),
+        true = port_command(F, <<"x">>),
+        receive {F, {data, _}} -> ok end,
+        {(erlang:monotonic_time(nanosecond) - T) / 1000, rates(Raw)}
+    end,
+    _ = Round(0),
+    {FloorTs, Samples} = lists:unzip(lists:map(Round, lists:seq(1, 21))),
+    heading("second sample of process_rates, median of 21"),
+    row("open, read, close of stat (floor)", median(FloorTs), ms, median(FloorTs)),
+    row("portcullis, frames of a raw port", median(Samples), ms, median(FloorTs)),
+    port_close(F),
+    port_close(Raw).
+
+%% Rows are read as they are sent, so that chunks which follow one another tell what theirs took; the last one waits until the
+%% descriptors are closed, which a subscription keeps for its next sample.
+rates(P) ->
+    Args = #{table => process_rates, columns => [pid, cpu], interval => 500},
+    true = port_command(P, term_to_binary({req, 1, query, Args, 60000}, [{minor_version, 2}])),
+    {[_, Last | Before], All} = chunk_times(P, []),
+    (Last - lists:last(Before)) / 1000 * All / (length(Before) * 256).
+
+chunk_times(P, Times) ->
+    receive
+        {P, {data, <<131, 104, 4, 119, 4, "rows", _/binary>>}} ->
+            _ = length(Times) rem 8 =:= 7 andalso port_command(P, term_to_binary({credit, 1, 8}, [{minor_version, 2}])),
+            chunk_times(P, [erlang:monotonic_time(nanosecond) | Times]);
+        {P, {data, End}} ->
+            {ok, 1, #{rows := All}} = binary_to_term(End),
+            {Times, All}
+    end.
 
 %% In a process of its own, with a heap that owes nothing to the rounds before.
 alone(Fun) ->

@@ -28,7 +28,7 @@ sh "$ROOT/scripts/install.sh" --dest "$installed" --group "$user" --role proc,ne
 sh "$ROOT/scripts/install.sh" --dest "$installed/unhardened" --group "$user" --no-policy \
     --binary "${CARGO_TARGET_DIR:-target}/$RUST_HOST/unhardened/portcullis" >/dev/null
 mkdir "$installed/policy" "$installed/firewall"
-cp priv/policy.toml "$installed/policy"
+sed 's/^# kept_descriptors = .*/kept_descriptors = 16384/' priv/policy.toml >"$installed/policy/policy.toml"
 # The node of the bench is somebody else's.
 printf '\n[peers]\ndefault = "all"\n' >>"$installed/policy/policy.toml"
 cat >"$installed/firewall/policy.toml" <<END

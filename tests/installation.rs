@@ -3,7 +3,10 @@
 
 mod support;
 
-use support::{Map, Port, fixtures, integer, list, name, names, text};
+use std::path::Path;
+use std::process::Command;
+
+use support::{Map, Port, fixtures, integer, list, name, names, text, waiting};
 
 /// Installation, options of as.sh, exit code, reason, a word of the message, a word of the command.
 type Case = (&'static str, &'static [&'static str], i32, &'static str, &'static str, &'static str);
@@ -190,6 +193,48 @@ fn the_doctor_finds_the_same_from_a_terminal_and_mends_in_words() {
     assert_eq!(ask(asked.to_str().unwrap()).status.code(), Some(1));
     let missing = ask("/nonexistent/portcullis-proc");
     assert!(String::from_utf8(missing.stdout).unwrap().contains("install.sh"));
+}
+
+/// An upgrade gives the name to a new file, and the old one is there as long as somebody holds a descriptor of it.
+#[test]
+fn an_old_program_that_was_kept_open_over_an_upgrade_is_refused() {
+    let Some(f) = fixtures() else { return };
+    let folder = f.directory.join(format!("kept-open-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    let (program, new) = (folder.join("portcullis-proc"), folder.join("new"));
+    let copy = |to: &Path| {
+        let run =
+            |words: &[&str]| assert!(Command::new(words[0]).args(&words[1..]).status().unwrap().success());
+        let (from, to) = (f.program("ok"), to.to_str().unwrap());
+        run(&["cp", from.to_str().unwrap(), to]);
+        run(&["chown", &format!("root:{}", f.user), to]);
+        run(&["chmod", "0750", to]);
+        run(&["setcap", "cap_setpcap,cap_sys_ptrace=p", to]);
+    };
+    copy(&program);
+    copy(&new);
+    // Whoever may start the old one opens it, waits until the name leads to another, and starts what he has.
+    let line = "exec 9<\"$0\"; while [ \"$0\" -ef /proc/self/fd/9 ]; do sleep 0.05; done; exec /proc/self/fd/9 port --role proc";
+    let port = Port::start(f.command(&[], &["sh", "-c", line, program.to_str().unwrap()]));
+    let kept = format!("/proc/{}/fd/9", port.pid());
+    waiting::eventually("the old program is open", || {
+        std::fs::read_link(&kept).is_ok_and(|open| open == program)
+    });
+    std::fs::rename(&new, &program).unwrap();
+    let (refused, status) = port.refused();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert_eq!(
+        (name(refused.get("reason")), status.code()),
+        ("file_links", Some(73)),
+        "{}",
+        text(refused.get("message"))
+    );
+    assert!(
+        text(refused.get("message")).contains("was replaced or removed"),
+        "{}",
+        text(refused.get("message"))
+    );
+    assert_eq!(text(refused.get("fix")), "restart the program that opened the port");
 }
 
 /// Why the owner must be root: the kernel takes capabilities away on write(2), and not on a change through a mapping.

@@ -110,7 +110,11 @@ pub fn judge(facts: &Facts, grant: &str, group_name: &dyn Fn(u32) -> String) -> 
     if in_force(Measure::FileLinks) && *links != 1 {
         found.push(Refusal::new(
             Reason::FileLinks,
-            format!("{file} has {links} hard links: the others would keep an old program and its capabilities after an upgrade"),
+            if *links == 0 {
+                format!("{file} was replaced or removed: whoever kept it open would go on with an old program and its capabilities")
+            } else {
+                format!("{file} has {links} hard links: the others would keep an old program and its capabilities after an upgrade")
+            },
             format!(
                 "sudo sh -c 'cp \"$0\" \"$0.new\" && chown root:{} \"$0.new\" && chmod 0750 \"$0.new\" && \
                  setcap {grant} \"$0.new\" && mv \"$0.new\" \"$0\"' {file}",
