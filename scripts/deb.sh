@@ -92,6 +92,7 @@ main() {
     program net
     install -D -m 0644 "$ROOT/LICENSE-MIT" "$tree/usr/share/doc/portcullis-net/copyright"
     pack portcullis-net
+    give_back_target
 }
 
 main "$@"

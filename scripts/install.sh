@@ -16,7 +16,7 @@ usage() {
 usage: sh scripts/install.sh [option...]
 
   --group GROUP   who may start the port (default: as the installed file has it, else the group of the user behind
-                  sudo). The group portcullis is made if it is missing
+                  sudo if nobody else is in it, else portcullis). The group portcullis is made if it is missing
   --level LEVEL   basic: cap_sys_ptrace, for what the kernel shows to debuggers only
                   full: cap_dac_read_search too, "can read everything". The file is the ceiling; what is kept of
                   it, /etc/portcullis/policy.toml decides
@@ -105,11 +105,22 @@ choose_group() {
     for role in $roles; do
         if [ -z "$group" ] && [ -e "$dest/portcullis-$role" ]; then group=$(stat -c %G -- "$dest/portcullis-$role"); fi
     done
-    if [ -z "$group" ] && [ -n "$user" ]; then group=$(id -gn "$user"); fi
+    if [ -z "$group" ] && [ -n "$user" ]; then group=$(own_group "$user"); fi
     [ -n "$group" ] || die "--group is required: the group of the user that runs the BEAM, or $OWN_GROUP, which is made if it is missing"
     if [ "$group" = "$OWN_GROUP" ] && ! getent group "$group" >/dev/null; then make_group=yes; return 0; fi
     found=$(getent group "$group") || die "there is no group $group: groupadd --system $group"
     group=${found%%:*}
+}
+
+# Where users have no group each, theirs is everybody's.
+own_group() { # USER
+    group=$(id -gn "$1")
+    if [ "$(members)" = "$1" ]; then
+        say "$group"
+    else
+        note "the group of $1, $group, is not $1's alone: $OWN_GROUP is taken. To choose another: --group GROUP"
+        say "$OWN_GROUP"
+    fi
 }
 
 # Only once nothing else can be refused, and only the one that all pages name: any other that is missing is a typing mistake.
@@ -165,9 +176,11 @@ install_role() { # ROLE
     caps=$(capabilities_of "$1")
     file=$dest/portcullis-$1
     choose_binary
+    # What an installation left that was killed: it may have its capabilities already, and nobody would look for it.
+    rm -f -- "$dest"/.portcullis-*
     new=$(mktemp "$dest/.portcullis-$1.XXXXXX") draft=''
     trap 'rm -f -- "$new" "$draft"' EXIT
-    trap 'exit 130' INT TERM
+    trap 'exit 130' HUP INT TERM
     cat -- "$source" >"$new"
     # Still root's alone. In a checkout of somebody else's the name may lead to a file that the group must not read.
     [ "$(head -c 4 -- "$new" | tail -c 3)" = ELF ] || die "$source does not run here: it is not a program"

@@ -60,6 +60,11 @@ cargo_folders() {
     say /usr/bin
 }
 
+# Root runs no compiler in a checkout of root's that others than root can change. In somebody's own checkout what he builds is run anyway.
+is_trusted() { # DIR
+    ! is_root || [ "$(stat -c %u "$ROOT")" -ne 0 ] || [ -z "$(unsafe_above "$1")" ]
+}
+
 # find_rust VERSION: puts the first cargo that is new enough on PATH and sets RUST_HOST and RUST_RELEASE. Fails, with
 # the reasons in RUST_SEEN, if there is none.
 find_rust() {
@@ -67,6 +72,10 @@ find_rust() {
     RUST_HOST=
     for rust_dir in $(cargo_folders); do
         [ -x "$rust_dir/cargo" ] || continue
+        if ! is_trusted "$rust_dir"; then
+            RUST_SEEN="$RUST_SEEN $rust_dir/cargo ($(unsafe_above "$rust_dir") can be changed by others than root)"
+            continue
+        fi
         rust_home=${RUSTUP_HOME:-${rust_dir%/.cargo/bin}/.rustup}
         rust_says=$(RUSTUP_HOME=$rust_home PATH=$rust_dir:$PATH rustc -vV 2>/dev/null) || rust_says=
         RUST_RELEASE=$(say "$rust_says" | sed -n 's/^release: //p')

@@ -6,7 +6,7 @@
 pub fn printable(bytes: &[u8]) -> String {
     let mut shown = String::with_capacity(bytes.len());
     for c in String::from_utf8_lossy(bytes).chars() {
-        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+        if c.is_control() || is_format(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     shown
 }
@@ -18,7 +18,9 @@ pub fn shell(path: &[u8]) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._-+:@%,".contains(b);
     match std::str::from_utf8(path) {
         Ok(text) if !path.is_empty() && path.iter().all(plain) => text.to_owned(),
-        Ok(text) if !text.chars().any(char::is_control) => format!("'{}'", text.replace('\'', "'\\''")),
+        Ok(text) if !text.chars().any(|c| c.is_control() || is_format(c)) => {
+            format!("'{}'", text.replace('\'', "'\\''"))
+        }
         _ => printed(path),
     }
 }
@@ -64,7 +66,7 @@ fn is_format(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{shell, toml_text};
+    use super::{printable, shell, toml_text};
 
     #[test]
     fn a_text_of_toml_is_one_string_whatever_is_in_it() {
@@ -86,5 +88,8 @@ mod tests {
         assert_eq!(shell("/caf\u{e9}".as_bytes()), "'/caf\u{e9}'");
         assert_eq!(shell(b"/\x1b[2J\n\xff%"), r#""$(printf '/\033[2J\012\377%%')""#);
         assert_eq!(shell(b""), "''");
+        // What turns a line around is no control character.
+        assert_eq!(shell("/\u{202e}x".as_bytes()), r#""$(printf '/\342\200\256x')""#);
+        assert_eq!(printable("a\u{2066}b".as_bytes()), r"a\u{2066}b");
     }
 }

@@ -87,6 +87,41 @@ fn check_says_which_listed_folders_others_can_write_to() {
     assert_eq!(text.matches("others than root can write").count(), 1, "{text}");
 }
 
+/// Whoever could write to the file, or owned it, may have it open: what is typed against that makes another.
+#[test]
+fn what_mends_a_policy_that_others_could_write_shuts_out_who_has_it_open() {
+    use std::io::Write as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some(f) = fixtures() else { return };
+    let owner = nix::unistd::User::from_name(&f.user).unwrap().unwrap().uid.as_raw();
+    for others in ["owner", "mode", "link", "acl"] {
+        let folder = f.policy("version = 1\n[proc]\nlevel = \"none\"\n");
+        let file = format!("{folder}/policy.toml");
+        match others {
+            "owner" => std::os::unix::fs::chown(&file, Some(owner), None).unwrap(),
+            "mode" => std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap(),
+            "link" => std::fs::hard_link(&file, format!("{folder}/other")).unwrap(),
+            _ => {
+                let acl = format!("u:{}:rw", f.user);
+                assert!(Command::new("setfacl").args(["-m", &acl, &file]).status().unwrap().success());
+            }
+        }
+        let mut open = std::fs::OpenOptions::new().append(true).open(&file).unwrap();
+        let text = said(&run(&f, &folder, &["check"]));
+        let mends = text
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("to mend it: ").or(line.trim().strip_prefix("sudo ")));
+        let mends = mends.unwrap_or_else(|| panic!("{others}: {text}"));
+        // Of its own place, and by root, who the test is.
+        let mends = mends.replace("/etc/portcullis", &folder).replace("sudo ", "");
+        assert!(Command::new("sh").args(["-c", &mends]).status().unwrap().success(), "{others}: {mends}");
+        open.write_all(b"environ = [\"PATH\"]\n").unwrap();
+        let output = run(&f, &folder, &["check"]);
+        assert_eq!(output.status.code(), Some(0), "{others}: {}", said(&output));
+        assert!(!said(&output).contains("PATH"), "{others}: {}", said(&output));
+    }
+}
+
 #[test]
 fn check_of_the_installed_file_looks_at_its_place_too() {
     let Some(f) = fixtures() else { return };
@@ -100,7 +135,8 @@ fn check_of_the_installed_file_looks_at_its_place_too() {
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        text.contains("mode 0666") && text.contains("sudo chmod go-w /etc/portcullis/policy.toml"),
+        text.contains("mode 0666")
+            && text.contains("sudo install -o root -g root -m 0644 /etc/portcullis/policy.toml "),
         "{text}"
     );
     let none = f.directory.join("policies/none").into_os_string().into_string().unwrap();

@@ -183,5 +183,5 @@ typing_mistakes(_) ->
                          {portcullis:format_error(stale), "no change waits by that ref"},
                          {portcullis:format_error(portcullis:ban({192, 0, 2, 7}, 3600)), "#{timeout => 3600000}"},
                          {Says([columns, 2], {expected, atom}), "the name of a column"},
-                         {Says([where, comm], {expected, binary}), "a binary such as <<\"beam.smp\">>"},
+                         {Says([where, comm], {expected, binary}), "a binary, such as <<\"this\">>"},
                          {Says([where, rss], {expected, condition}), "{min, N}"}]].

@@ -72,7 +72,7 @@ defmodule PortcullisTest do
     assert message.({:bad_request, [:columns, 1], {:unknown_column, "nope"}}) =~
              "no column nope in this table; Portcullis.tables()"
 
-    assert message.({:bad_request, [:where, :comm], {:expected, :binary}}) =~ ~s(a binary such as "beam.smp")
+    assert message.({:bad_request, [:where, :comm], {:expected, :binary}}) =~ ~s(a binary, such as "this")
     assert message.({:down, :noproc}) =~ "put {Portcullis, []} into a supervisor"
     assert message.({:down, {:noproc, :portcullis}}) =~ "Portcullis.start_link([])"
     assert message.({:down, {:noproc, MyApp.Kernel}}) =~ "No server named MyApp.Kernel runs here"

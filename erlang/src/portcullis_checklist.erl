@@ -203,8 +203,9 @@ policy(File, {ok, #file_info{type = regular, uid = 0, mode = Mode}}) when Mode b
 policy(File, {ok, #file_info{type = regular, uid = Uid, mode = Mode}}) ->
     problem(policy_file, text("~ts has mode ~4.8.0b, owner ~ts: others than root may change it",
                               [File, Mode band 8#7777, portcullis_host:user_name(Uid)]),
-            text("sudo less ~ts && sudo chown root:root ~ts && sudo chmod 0644 ~ts   # read it: others may have written it",
-                 [File, File, File]));
+            %% A new file: whoever could write to the old one may have it open still.
+            text("sudo install -o root -g root -m 0644 ~ts ~ts.new && sudo mv ~ts.new ~ts   # then read it: somebody else may have written it",
+                 [File, File, File, File]));
 policy(File, {ok, #file_info{}}) ->
     problem(policy_file, text("~ts is not a file", [File]), text("ls -ld ~ts", [File]));
 policy(File, {error, enoent}) ->

@@ -313,7 +313,7 @@ why(missing) -> "it is missing";
 why(duplicate) -> "it stands twice";
 why(empty) -> "it is empty";
 why(in_flight) -> "its id belongs to a request that is running";
-why({expected, binary}) -> "it should be a binary such as <<\"beam.smp\">>";
+why({expected, binary}) -> "it should be a binary, such as <<\"this\">>";
 why({expected, pid}) -> "it should be the id of a process of the system, a number, or {Pid, StartTime}";
 why({expected, condition}) -> ["it should be ", ?CONDITIONS];
 why({expected, path}) -> "it should be an absolute path without . and .., such as \"/var/log/syslog\"";

@@ -18,7 +18,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use super::daemon::Wrong;
-use super::node_files::{now, own};
+use super::node_files::{self, Guarded, now};
 use crate::cli::options::{KeysCommand, Make};
 use crate::dist::certificate::{self, date};
 use crate::dist::handshake::name::NodeName;
@@ -69,7 +69,10 @@ pub fn run(command: &KeysCommand) -> ExitCode {
 /// The folder, made if it is not there. Who else can write to it could put files in the place of these.
 fn folder(dir: &str) -> Result<PathBuf, Wrong> {
     let name = shell(dir.as_bytes());
-    let failed = |e: std::io::Error| (format!("{name}: {e}"), format!("ls -ld {name}"));
+    let failed = |e: std::io::Error| {
+        let root = e.kind() == ErrorKind::PermissionDenied && !process::is_root();
+        (format!("{name}: {e}"), format!("{}ls -ld {name}", if root { "sudo " } else { "" }))
+    };
     match DirBuilder::new().mode(0o700).create(dir) {
         Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(failed(e)),
         _ => {}
@@ -79,7 +82,10 @@ fn folder(dir: &str) -> Result<PathBuf, Wrong> {
     if !status.is_dir() || status.mode() & 0o022 != 0 || ![0, process::uid()].contains(&status.uid()) {
         return Err((
             format!("{name} is no folder, or others than you and root can write to it"),
-            own(dir, "0700"),
+            // Not made one's own: what others put there would be taken for one's own too.
+            format!(
+                "mkdir -m 0700 NEW   # then again, with --dir NEW; what is in {name} may be somebody else's"
+            ),
         ));
     }
     Ok(path)
@@ -197,8 +203,8 @@ fn leaf(name: &NodeName, days: u32) -> Result<CertificateParams, Wrong> {
 
 /// Who signs, and the file of its certificate.
 fn issuer(dir: &Path) -> Result<(Issuer<'static, KeyPair>, Vec<u8>), Wrong> {
-    let root = existing(dir, "ca.pem")?;
-    let key = existing(dir, "ca.key")?;
+    let root = existing(dir, "ca.pem", Guarded::Public)?;
+    let key = existing(dir, "ca.key", Guarded::Secret)?;
     let unusable = |what: &str| {
         let name = shown(&dir.join(what));
         (format!("{name} is not what dist keys makes"), format!("{} dist keys ca --dir NEW", super::me()))
@@ -212,17 +218,24 @@ fn issuer(dir: &Path) -> Result<(Issuer<'static, KeyPair>, Vec<u8>), Wrong> {
     Ok((Issuer::new(authority(name, CA_DAYS), key), root.to_vec()))
 }
 
-fn existing(dir: &Path, name: &str) -> Result<Zeroizing<Vec<u8>>, Wrong> {
+/// A file of an authority that nobody else can have put there, and whose key nobody else has.
+fn existing(dir: &Path, name: &str, guarded: Guarded) -> Result<Zeroizing<Vec<u8>>, Wrong> {
     let path = dir.join(name);
-    let file = shown(&path);
-    let bytes = std::fs::read(&path).map_err(|e| {
-        let folder = shown(dir);
-        (format!("{file} cannot be read: {e}"), format!("{} dist keys ca --dir {folder}", super::me()))
-    })?;
-    if bytes.len() > TLS_FILE_MAX {
-        return Err((format!("{file} is longer than {TLS_FILE_MAX} bytes"), format!("ls -l {file}")));
+    if matches!(path.try_exists(), Ok(false)) {
+        let (file, folder) = (shown(&path), shown(dir));
+        return Err((format!("there is no {file}"), format!("{} dist keys ca --dir {folder}", super::me())));
     }
-    Ok(Zeroizing::new(bytes))
+    let path = path.to_str().ok_or_else(|| internal(&"a folder whose name is no UTF-8"))?;
+    node_files::read(path, "file of the authority", guarded, TLS_FILE_MAX).map_err(|(why, _)| {
+        (
+            why,
+            format!(
+                "{} dist keys ca --dir NEW   # a new authority; or: ls -l {}",
+                super::me(),
+                shell(path.as_bytes())
+            ),
+        )
+    })
 }
 
 /// The file of options of a node of OTP, for both of its ends: who calls it and whom it calls has a certificate of the authority.

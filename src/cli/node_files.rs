@@ -23,7 +23,7 @@ const SOON_S: u64 = 30 * 86_400;
 
 /// Who must not be able to do what with a file.
 #[derive(Clone, Copy)]
-enum Guarded {
+pub(super) enum Guarded {
     /// Nobody else reads it or writes it; the group may read, so that root can own what another user needs.
     Secret,
     /// Nobody else writes it.
@@ -112,7 +112,12 @@ fn words(fault: &Fault, tls: &Tls, node: &str) -> Wrong {
 }
 
 /// A file that only root or this user can have written, of at most so many bytes.
-fn read(path: &str, what: &str, guarded: Guarded, max: usize) -> Result<Zeroizing<Vec<u8>>, Wrong> {
+pub(super) fn read(
+    path: &str,
+    what: &str,
+    guarded: Guarded,
+    max: usize,
+) -> Result<Zeroizing<Vec<u8>>, Wrong> {
     let (name, file) = (shell(path.as_bytes()), whole(path));
     let look = || format!("ls -lL {name}");
     let unread = |e: &dyn std::fmt::Display| (format!("the {what} {name} cannot be read: {e}"), look());

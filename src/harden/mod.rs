@@ -172,6 +172,7 @@ fn cut_off(role: Role) -> Result<(), (&'static str, Errno)> {
     if orphaned(role) == Orphaned::Asked {
         process::hold_termination().map_err(|e| ("holding signals back", e))?;
     }
+    process::usual_timer_slack().map_err(|e| ("PR_SET_TIMERSLACK", e))?;
     if in_force(Measure::Environment) {
         process::clear_environment();
     }

@@ -20,6 +20,12 @@ use crate::sys::fd;
 /// The group that is named where no file says one: the installer makes it.
 pub const GROUP: &str = "portcullis";
 
+/// How the command begins that installs a program.
+const INSTALL: &str = "sudo sh scripts/install.sh";
+
+/// What follows from that others could write to the file: its mode, put right, would make it look as if they had not.
+const DISTRUST: &str = "and may have done so; install it again from a build that you trust";
+
 /// What is known about the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
@@ -86,25 +92,25 @@ pub fn judge(facts: &Facts, grant: &str, group_name: &dyn Fn(u32) -> String) -> 
     let file = shell(path);
     let mut found = Vec::new();
     if in_force(Measure::FileMode) && ![0o750, 0o700].contains(mode) {
-        found.push(Refusal::new(
-            Reason::FileMode,
-            format!("the mode of {file} is {mode:04o}; it must be 0750 (root and one group start it) or 0700 (only root)"),
-            format!("sudo chmod 0750 {file}"),
-        ));
+        let why = format!(
+            "the mode of {file} is {mode:04o}; it must be 0750 (root and one group start it) or 0700 (only root)"
+        );
+        found.push(if mode & 0o022 == 0 {
+            Refusal::new(Reason::FileMode, why, format!("sudo chmod 0750 {file}"))
+        } else {
+            let why = format!(
+                "{why}. Others than root can rewrite it in place and keep its capabilities, {DISTRUST}"
+            );
+            Refusal::new(Reason::FileMode, why, install_again(*gid, path, group_name))
+        });
     }
     if in_force(Measure::FileOwner) && *uid != 0 {
-        let directory = path.iter().rposition(|b| *b == b'/').and_then(|at| path.get(..at.max(1)));
         found.push(Refusal::new(
             Reason::FileOwner,
             format!(
-                "{file} belongs to uid {uid}, not to root: its owner can rewrite it in place and keep its capabilities, and may \
-                 have done so; install it again from a build that you trust"
+                "{file} belongs to uid {uid}, not to root: its owner can rewrite it in place and keep its capabilities, {DISTRUST}"
             ),
-            format!(
-                "{} --dest {}   # in the source",
-                install_for(*gid, path, group_name),
-                shell(directory.unwrap_or(b"/"))
-            ),
+            install_again(*gid, path, group_name),
         ));
     }
     if in_force(Measure::FileLinks) && *links != 1 {
@@ -125,8 +131,11 @@ pub fn judge(facts: &Facts, grant: &str, group_name: &dyn Fn(u32) -> String) -> 
     if in_force(Measure::FileAcl) && *acl {
         found.push(Refusal::new(
             Reason::FileAcl,
-            format!("{file} has a POSIX ACL, which can let in users that its mode keeps out"),
-            format!("sudo setfacl -b {file} && sudo chmod 0750 {file}"),
+            format!(
+                "{file} has a POSIX ACL, which can let in users that its mode keeps out: whom it lets write can rewrite it in place and \
+                 keep its capabilities, {DISTRUST}"
+            ),
+            install_again(*gid, path, group_name),
         ));
     }
     if in_force(Measure::FileDirectories) {
@@ -194,12 +203,23 @@ pub fn close_the_directory_first(findings: &mut [Refusal]) {
 /// A file that somebody else could rewrite must not be given anything: every other command gives way to the one that installs a
 /// new one.
 pub fn install_again_first(findings: &mut [Refusal]) {
-    let owner = findings.iter().find(|f| f.reason == Reason::FileOwner);
-    let Some(first) = owner.map(|f| f.fix.clone()) else { return };
+    let rewritten = [Reason::FileOwner, Reason::FileMode, Reason::FileAcl];
+    let again = findings.iter().find(|f| rewritten.contains(&f.reason) && f.fix.contains(INSTALL));
+    let Some(first) = again.map(|f| f.fix.clone()) else { return };
     let of_the_file = [Reason::FileMode, Reason::FileLinks, Reason::FileAcl, Reason::CapabilityMissing];
     for finding in findings.iter_mut().filter(|f| of_the_file.contains(&f.reason)) {
         finding.fix.clone_from(&first);
     }
+}
+
+/// The command that puts a new file in place of one that somebody may have rewritten.
+fn install_again(gid: u32, path: &[u8], group_name: &dyn Fn(u32) -> String) -> String {
+    let directory = path.iter().rposition(|b| *b == b'/').and_then(|at| path.get(..at.max(1)));
+    format!(
+        "{} --dest {}   # in the source",
+        install_for(gid, path, group_name),
+        shell(directory.unwrap_or(b"/"))
+    )
 }
 
 /// The command that installs, for the group that can start the file now.
@@ -214,7 +234,7 @@ fn install_for(gid: u32, path: &[u8], group_name: &dyn Fn(u32) -> String) -> Str
 #[must_use]
 pub fn install(group: &str, role: Role) -> String {
     let role = if role == Role::Proc { String::new() } else { format!(" --role {}", role.name()) };
-    format!("sudo sh scripts/install.sh --group {group}{role}")
+    format!("{INSTALL} --group {group}{role}")
 }
 
 /// The capability attribute of the file, if it has one.
@@ -330,6 +350,20 @@ mod tests {
         let close = "sudo chmod go-w /usr/libexec";
         let both = format!("{close} && {install}");
         assert_eq!(all(Some(open)), [&both, &both, &both, &both, close]);
+    }
+
+    #[test]
+    fn a_file_that_others_could_write_is_installed_again() {
+        for others in
+            [Facts { mode: 0o770, ..good() }, Facts { mode: 0o752, ..good() }, Facts { acl: true, ..good() }]
+        {
+            let found = judge(&others, "x=p", &named);
+            assert!(
+                found.iter().all(|f| f.fix.starts_with(INSTALL) && f.message.contains(DISTRUST)),
+                "{found:?}"
+            );
+        }
+        assert!(!judge(&Facts { mode: 0o4755, ..good() }, "x=p", &named).remove(0).fix.contains(INSTALL));
     }
 
     #[test]

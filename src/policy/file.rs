@@ -138,9 +138,7 @@ fn judge_directory(file: &str, open: Option<OpenDirectory>) -> Result<(), Wrong>
     let (name, named) = (shell(&path), shell(file.as_bytes()));
     // Where the policy stands nobody but root has anything to write. A home, or /tmp, is meant to be as it is.
     let fix = if file.starts_with("/etc/") && mode & 0o1000 == 0 {
-        format!(
-            "sudo chown root:root {name} && sudo chmod go-w {name}   # and look at the file: somebody may have changed it"
-        )
+        format!("sudo chown root:root {name} && sudo chmod go-w {name} && {}", anew(&named))
     } else {
         format!(
             "sudo install -D -o root -g root -m 0644 -t /etc/portcullis {named}   # read it first: somebody may have changed it"
@@ -166,36 +164,43 @@ fn judge(path: &str, file: &OwnedFd) -> Result<(), Wrong> {
                 "{path} belongs to uid {}, not to root: who owns it decides what this program may do",
                 st.st_uid
             ),
-            format!("sudo chown root:root {path}   # and read it: somebody else may have written it"),
+            anew(path),
         ));
     }
     if in_force(Measure::PolicyMode) && mode & 0o022 != 0 {
-        return Err((
-            format!("{path} has mode {mode:04o}: others than root can write to it"),
-            format!("sudo chmod go-w {path}   # and read it: somebody else may have written it"),
-        ));
+        return Err((format!("{path} has mode {mode:04o}: others than root can write to it"), anew(path)));
     }
     if in_force(Measure::PolicyLinks) && st.st_nlink != 1 {
         return Err((
             format!("{path} has {} hard links: it may be changed under another name", st.st_nlink),
-            format!("sudo sh -c 'cp {path} {path}.new && mv {path}.new {path}'"),
+            anew(path),
         ));
     }
     let acl = fd::xattr(file, c"system.posix_acl_access").map_err(|e| unreadable(path, e))?.is_some();
     if in_force(Measure::PolicyAcl) && acl {
         return Err((
             format!("{path} has a POSIX ACL, which can let in users that its mode keeps out"),
-            format!("sudo setfacl -b {path}"),
+            anew(path),
         ));
     }
     Ok(())
+}
+
+/// A new file of the same text. Whoever could write to the old one may have it open, and go on writing whatever its owner and its mode
+/// are by then. install(1) takes away what stands under the new name first.
+fn anew(path: &str) -> String {
+    format!(
+        "sudo install -o root -g root -m 0644 {path} {path}.new && sudo mv {path}.new {path}   # then read it: somebody else may have written it"
+    )
 }
 
 fn unreadable(path: &str, e: Errno) -> Wrong {
     match e {
         Errno::ELOOP => (
             format!("{path} is a symbolic link: the policy must stand there itself"),
-            format!("sudo sh -c 'cp --remove-destination \"$(readlink -f {path})\" {path}'"),
+            format!(
+                "sudo sh -c 'cp --remove-destination \"$(readlink -f {path})\" {path}'   # then read it: who owns what it led to may have written it"
+            ),
         ),
         Errno::EACCES => (
             format!("{path} cannot be read by uid {}", nix::unistd::geteuid()),

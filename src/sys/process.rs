@@ -88,26 +88,44 @@ fn hangup() -> SigSet {
     [Signal::SIGHUP].into_iter().collect()
 }
 
-/// All that end a process by default, say nothing about a defect of its own and can be held back (signal(7)). A terminal sends the
-/// first three, a supervisor any of them (`KillSignal=` in systemd.kill(5), `STOPSIGNAL` of a container), the kernel `SIGXCPU` some
-/// time before it kills.
+/// All that end a process by default and can be held back (signal(7)), those of real time too, but what tells of a defect of its own.
+/// A terminal sends some of them, a supervisor any (`KillSignal=` in systemd.kill(5), `STOPSIGNAL` of a container), the kernel `SIGXCPU`
+/// some time before it kills.
 fn terminating() -> SigSet {
-    let signals = [
-        Signal::SIGHUP,
-        Signal::SIGINT,
-        Signal::SIGQUIT,
-        Signal::SIGTERM,
-        Signal::SIGUSR1,
-        Signal::SIGUSR2,
-        Signal::SIGALRM,
-        Signal::SIGVTALRM,
-        Signal::SIGPROF,
-        Signal::SIGXCPU,
-        Signal::SIGIO,
-        Signal::SIGPWR,
+    let defects = [
+        Signal::SIGSEGV,
+        Signal::SIGBUS,
+        Signal::SIGFPE,
+        Signal::SIGILL,
+        Signal::SIGTRAP,
+        Signal::SIGABRT,
+        Signal::SIGSYS,
+        Signal::SIGXFSZ,
+        Signal::SIGPIPE,
     ];
-    signals.into_iter().collect()
+    let harmless = [
+        Signal::SIGCHLD,
+        Signal::SIGCONT,
+        Signal::SIGURG,
+        Signal::SIGWINCH,
+        Signal::SIGTSTP,
+        Signal::SIGTTIN,
+        Signal::SIGTTOU,
+    ];
+    let mut all = SigSet::all();
+    for signal in defects.into_iter().chain(harmless) {
+        all.remove(signal);
+    }
+    all
 }
+
+/// How late a wait may end, in nanoseconds: the kernel's own default. Whoever starts a program may have asked for centuries, and no
+/// deadline would ever come.
+pub fn usual_timer_slack() -> Result<(), Errno> {
+    nix::sys::prctl::set_timerslack(TIMER_SLACK_NANOS)
+}
+
+const TIMER_SLACK_NANOS: u64 = 50_000;
 
 /// The parent's pid.
 pub fn parent() -> i32 {

@@ -356,9 +356,20 @@ fn unconfirmed() -> Vec<Attempt> {
         let (again, _) = ask(&mut port, 3, "nft_confirm", map(&[("ref", int(1))]));
         got(again == "ok" || printed(&port).contains("inet t"), again)
     }));
-    for signal in
-        [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGUSR1, libc::SIGALRM, libc::SIGIO]
-    {
+    let signals = [
+        libc::SIGHUP,
+        libc::SIGINT,
+        libc::SIGQUIT,
+        libc::SIGTERM,
+        libc::SIGUSR1,
+        libc::SIGALRM,
+        libc::SIGIO,
+        libc::SIGSTKFLT,
+        // Of real time: the first that a program may use, and the last.
+        34,
+        64,
+    ];
+    for signal in signals {
         all.push(Attempt::user(
             format!("signal {signal} loses a change that is not confirmed"),
             &[],
@@ -367,8 +378,8 @@ fn unconfirmed() -> Vec<Attempt> {
                 let witness = beside(w, &port, NOTHING);
                 let table = json!([{ "add": { "table": { "family": "inet", "name": "t" } } }]);
                 done(&mut port, 1, &table, &[("confirm", int(3_600_000))]);
-                let pid = nix::unistd::Pid::from_raw(i32::try_from(port.pid()).unwrap());
-                nix::sys::signal::kill(pid, nix::sys::signal::Signal::try_from(signal).unwrap()).unwrap();
+                let kill = format!("kill -{signal} {}", port.pid());
+                assert!(std::process::Command::new("sh").args(["-c", &kill]).status().unwrap().success());
                 let until = Instant::now() + crate::support::PATIENCE;
                 while Instant::now() < until {
                     if !printed(&witness).contains("inet t ") {

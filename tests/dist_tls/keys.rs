@@ -49,7 +49,7 @@ fn keys_are_for_their_owner_and_what_is_there_stays() {
     }
     std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o770)).unwrap();
     let (status, said) = dist_keys(&["node", "y@h", "--dir", path]);
-    assert!(status == 1 && said.contains("chmod 0700"), "{said}");
+    assert!(status == 1 && said.contains("mkdir -m 0700 NEW"), "{said}");
 }
 
 #[test]
@@ -90,11 +90,21 @@ fn what_cannot_be_made_is_told_with_what_mends_it() {
         let (status, said) = dist_keys(arguments);
         assert!(status == 1 && said.contains(why) && said.contains(fix), "{arguments:?}: {said}");
     };
-    fails(&["node", GOOD, "--dir", path], "ca.pem cannot be read", "dist keys ca --dir");
+    fails(&["node", GOOD, "--dir", path], "there is no ", "dist keys ca --dir");
     assert_eq!(dist_keys(&["ca", "--dir", path]).0, 0);
     fails(&["node", "no-name", "--dir", path], "not the name of a node", "dist keys node app@host");
     fails(&["node", GOOD, "--dir", path, "--at", "relative"], "absolute path", "--at /etc");
     fails(&["node", GOOD, "--dir", path, "--at", "/a\"b"], "absolute path", "--at /etc");
+    // An authority whose key others can read is theirs too, and is not made one's own by a change of its owner.
+    let key = dir.join("ca.key");
+    let mode =
+        |mode| std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+    mode(0o644);
+    fails(&["node", GOOD, "--dir", path], "others can read or write", "dist keys ca --dir NEW");
+    mode(0o600);
+    std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    fails(&["node", GOOD, "--dir", path], "others than you and root can write", "mkdir -m 0700 NEW");
+    std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     // Another authority's key: what it would sign nobody believes.
     let other = keys("unmade-other", &[]);
     std::fs::copy(other.join("ca.key"), dir.join("ca.key")).unwrap();

@@ -196,7 +196,9 @@ fn say(node: &mut Timed, body: &[u8]) -> std::io::Result<()> {
 /// One frame, and not a byte behind it: what follows is for who gets the socket.
 fn hear(node: &mut Timed) -> std::io::Result<Vec<u8>> {
     let closed = |e: Error| match e.kind() {
-        ErrorKind::UnexpectedEof => refused("it closed the connection in the handshake"),
+        ErrorKind::UnexpectedEof => refused(
+            "it closed the connection in the handshake: another cookie than that of [protects], or a node that net_kernel:allow/1 does not let in",
+        ),
         _ => e,
     };
     let mut length = [0; 2];

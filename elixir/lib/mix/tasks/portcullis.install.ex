@@ -18,7 +18,7 @@ defmodule Mix.Tasks.Portcullis.Install do
   use Mix.Task
 
   @default "/usr/local/libexec/portcullis"
-  # On Debian, groups below are the system's own, and whoever is in one can do more than start a program.
+  # On Debian, groups up to this one are the system's own, and `users` is everybody's.
   @static_gids 100
   # Those of the installer, which would tell of a mistyped one when minutes of building are over.
   @with_value ["--group", "--level", "--role", "--dest", "--binary"]
@@ -87,7 +87,7 @@ defmodule Mix.Tasks.Portcullis.Install do
     cond do
       "--group" in arguments or "--uninstall" in arguments -> []
       Enum.any?(["proc", "net"], &File.exists?(Path.join(folder, "portcullis-" <> &1))) -> []
-      user.gid < @static_gids -> ["--group", "portcullis"]
+      user.gid <= @static_gids -> ["--group", "portcullis"]
       true -> ["--group", user.group]
     end
   end
