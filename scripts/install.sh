@@ -178,9 +178,11 @@ install_role() { # ROLE
     choose_binary
     # What an installation left that was killed: it may have its capabilities already, and nobody would look for it.
     rm -f -- "$dest"/.portcullis-*
-    new=$(mktemp "$dest/.portcullis-$1.XXXXXX") draft=''
-    trap 'rm -f -- "$new" "$draft"' EXIT
+    draft=''
+    # Before there is anything: a signal may come as soon as there is.
+    trap 'rm -f -- "$dest"/.portcullis-* "$draft"' EXIT
     trap 'exit 130' HUP INT TERM
+    new=$(mktemp "$dest/.portcullis-$1.XXXXXX")
     cat -- "$source" >"$new"
     # Still root's alone. In a checkout of somebody else's the name may lead to a file that the group must not read.
     [ "$(head -c 4 -- "$new" | tail -c 3)" = ELF ] || die "$source does not run here: it is not a program"
