@@ -99,13 +99,16 @@ second_sample(Program, Floor) ->
     port_close(F),
     port_close(Raw).
 
+%% Rows of one chunk, where none of them is long (docs/protocol.md).
+-define(CHUNK_ROWS, 256).
+
 %% Rows are read as they are sent, so that chunks which follow one another tell what theirs took; the last one waits until the
 %% descriptors are closed, which a subscription keeps for its next sample.
 rates(P) ->
     Args = #{table => process_rates, columns => [pid, cpu], interval => 500},
     true = port_command(P, term_to_binary({req, 1, query, Args, 60000}, [{minor_version, 2}])),
     {[_, Last | Before], All} = chunk_times(P, []),
-    (Last - lists:last(Before)) / 1000 * All / (length(Before) * 256).
+    (Last - lists:last(Before)) / 1000 * All / (length(Before) * ?CHUNK_ROWS).
 
 chunk_times(P, Times) ->
     receive

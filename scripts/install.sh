@@ -112,7 +112,7 @@ choose_group() {
     group=${found%%:*}
 }
 
-# Where users have no group each, theirs is everybody's.
+# Where users have no group each, theirs is everybody's. In a shell of its own: `members` is asked of that group, which is not chosen yet.
 own_group() { # USER
     group=$(id -gn "$1")
     if [ "$(members)" = "$1" ]; then

@@ -158,14 +158,12 @@ fn name_of(port: &mut Port) -> String {
 #[test]
 fn how_late_a_deadline_may_come_is_not_what_the_parent_asked_for() {
     let Some(f) = fixtures() else { return };
-    let late = "import ctypes, os, sys; ctypes.CDLL(None).prctl(29, ctypes.c_ulong(9 * 10**18), 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])";
     for role in ["proc", "net"] {
         let program =
             f.directory.join(format!("ok/portcullis-{role}")).into_os_string().into_string().unwrap();
         let mut port =
-            Port::start(f.command(&[], &["python3", "-c", late, &program, "port", "--role", role]));
+            Port::start(f.command(&[], &[&support::LATE[..], &[&program, "port", "--role", role]].concat()));
         port.hello();
-        let slack = std::fs::read_to_string(format!("/proc/{}/timerslack_ns", port.pid())).unwrap();
-        assert_eq!(slack.trim(), "50000", "{role}");
+        assert_eq!(support::timer_slack(port.pid()), "50000", "{role}");
     }
 }

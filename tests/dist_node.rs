@@ -159,7 +159,7 @@ fn file_for(f: &support::Fixtures, proc: &str) -> (u16, std::path::PathBuf) {
 fn start(f: &support::Fixtures, file: &std::path::Path) -> std::process::Child {
     let program = f.program("ok");
     let command = [program.to_str().unwrap(), "node", "--config", file.to_str().unwrap()];
-    f.command(&[], &command).stderr(Stdio::piped()).spawn().unwrap()
+    f.command(&[], &[&support::LATE[..], &command].concat()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// The installed program as a node: what it is left with, and that it serves.
@@ -179,6 +179,9 @@ fn the_program_serves_with_nothing_left_of_its_privileges() {
         ("Seccomp", "2"),
     ] {
         assert_eq!(support::status(node, key), value, "{key}");
+    }
+    for process in [starter_pid, node] {
+        assert_eq!(support::timer_slack(process), "50000");
     }
     // The standard ones, the listener, its socket to the starter: nothing of what was inherited.
     let descriptors = std::fs::read_dir(format!("/proc/{node}/fd")).unwrap().count();

@@ -93,14 +93,19 @@ fn what_mends_a_policy_that_others_could_write_shuts_out_who_has_it_open() {
     use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt as _;
     let Some(f) = fixtures() else { return };
-    let owner = nix::unistd::User::from_name(&f.user).unwrap().unwrap().uid.as_raw();
+    let user = nix::unistd::User::from_name(&f.user).unwrap().unwrap();
+    let (owner, group) = (user.uid.as_raw(), user.gid.as_raw());
     for others in ["owner", "mode", "link", "acl"] {
         let folder = f.policy("version = 1\n[proc]\nlevel = \"none\"\n");
         let file = format!("{folder}/policy.toml");
         match others {
             "owner" => std::os::unix::fs::chown(&file, Some(owner), None).unwrap(),
             "mode" => std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap(),
-            "link" => std::fs::hard_link(&file, format!("{folder}/other")).unwrap(),
+            "link" => {
+                std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+                std::os::unix::fs::chown(&file, None, Some(group)).unwrap();
+                std::fs::hard_link(&file, format!("{folder}/other")).unwrap();
+            }
             _ => {
                 let acl = format!("u:{}:rw", f.user);
                 assert!(Command::new("setfacl").args(["-m", &acl, &file]).status().unwrap().success());
@@ -115,6 +120,11 @@ fn what_mends_a_policy_that_others_could_write_shuts_out_who_has_it_open() {
         // Of its own place, and by root, who the test is.
         let mends = mends.replace("/etc/portcullis", &folder).replace("sudo ", "");
         assert!(Command::new("sh").args(["-c", &mends]).status().unwrap().success(), "{others}: {mends}");
+        if others == "link" {
+            // What only its group could read is not shown to everybody.
+            let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o640);
+        }
         open.write_all(b"environ = [\"PATH\"]\n").unwrap();
         let output = run(&f, &folder, &["check"]);
         assert_eq!(output.status.code(), Some(0), "{others}: {}", said(&output));

@@ -32,7 +32,8 @@ pub(super) fn run(start: impl FnOnce() -> Result<(), Wrong>, report: fn(&str)) -
     // What a copy may do its own file says. These programs need nothing, before and after.
     super::give_up_capabilities();
     let started = fd::close_inherited().map_err(|e| internal("closing inherited descriptors", e));
-    match started.and_then(|()| start()) {
+    let in_time = || process::usual_timer_slack().map_err(|e| internal("PR_SET_TIMERSLACK", e));
+    match started.and_then(|()| in_time()).and_then(|()| start()) {
         Ok(()) => report("its other process has ended"),
         Err((why, fix)) => report(&format!("{why}\n  to mend it: {fix}")),
     }

@@ -91,11 +91,12 @@ pub fn read(path: &str) -> Result<Option<Vec<u8>>, Wrong> {
     let file = match fd::open_read_at_once(directory.as_fd(), &name, follow) {
         Ok(file) => file,
         // That there is none must be root's word too.
-        Err(Errno::ENOENT) => return judge_directory(path, open).map(|()| None),
+        Err(Errno::ENOENT) => return judge_directory(path, open, None).map(|()| None),
         Err(e) => return Err(unreadable(path, e)),
     };
-    judge_directory(path, open)?;
-    judge(path, &file)?;
+    let st = fd::stat(file.as_fd()).map_err(|e| unreadable(path, e))?;
+    judge_directory(path, open, Some(&st))?;
+    judge(path, &file, &st)?;
     let mut bytes = vec![0; SIZE_MAX + 1];
     let length = fd::read_on(&file, &mut bytes, 0).map_err(|e| unreadable(path, e))?;
     bytes.truncate(length);
@@ -117,7 +118,7 @@ fn stopped_on_the_way(file: &str, stopped: Stopped) -> Result<Option<Vec<u8>>, W
     let Stopped { path, errno, open } = stopped;
     let name = shell(&path);
     match errno {
-        Errno::ENOENT => judge_directory(file, open).map(|()| None),
+        Errno::ENOENT => judge_directory(file, open, None).map(|()| None),
         Errno::ENOTDIR | Errno::ELOOP => Err((
             format!(
                 "{name} is not a directory but a link or a file: the policy would come from somewhere else"
@@ -130,7 +131,7 @@ fn stopped_on_the_way(file: &str, stopped: Stopped) -> Result<Option<Vec<u8>>, W
     }
 }
 
-fn judge_directory(file: &str, open: Option<OpenDirectory>) -> Result<(), Wrong> {
+fn judge_directory(file: &str, open: Option<OpenDirectory>, there: Option<&libc::stat>) -> Result<(), Wrong> {
     let Some(OpenDirectory { path, uid, mode }) = open.filter(|_| in_force(Measure::PolicyDirectories))
     else {
         return Ok(());
@@ -138,7 +139,8 @@ fn judge_directory(file: &str, open: Option<OpenDirectory>) -> Result<(), Wrong>
     let (name, named) = (shell(&path), shell(file.as_bytes()));
     // Where the policy stands nobody but root has anything to write. A home, or /tmp, is meant to be as it is.
     let fix = if file.starts_with("/etc/") && mode & 0o1000 == 0 {
-        format!("sudo chown root:root {name} && sudo chmod go-w {name} && {}", anew(&named))
+        let shut = format!("sudo chown root:root {name} && sudo chmod go-w {name}");
+        there.map_or(shut.clone(), |st| format!("{shut} && {}", anew(&named, st)))
     } else {
         format!(
             "sudo install -D -o root -g root -m 0644 -t /etc/portcullis {named}   # read it first: somebody may have changed it"
@@ -152,10 +154,9 @@ fn judge_directory(file: &str, open: Option<OpenDirectory>) -> Result<(), Wrong>
     ))
 }
 
-fn judge(path: &str, file: &OwnedFd) -> Result<(), Wrong> {
-    let st = fd::stat(file.as_fd()).map_err(|e| unreadable(path, e))?;
+fn judge(path: &str, file: &OwnedFd, st: &libc::stat) -> Result<(), Wrong> {
     let mode = st.st_mode & 0o7777;
-    if in_force(Measure::PolicyRegular) && fd::kind(&st) != SFlag::S_IFREG {
+    if in_force(Measure::PolicyRegular) && fd::kind(st) != SFlag::S_IFREG {
         return Err((format!("{path} is not a regular file"), format!("ls -l {path}")));
     }
     if in_force(Measure::PolicyOwner) && st.st_uid != 0 {
@@ -164,33 +165,40 @@ fn judge(path: &str, file: &OwnedFd) -> Result<(), Wrong> {
                 "{path} belongs to uid {}, not to root: who owns it decides what this program may do",
                 st.st_uid
             ),
-            anew(path),
+            anew(path, st),
         ));
     }
     if in_force(Measure::PolicyMode) && mode & 0o022 != 0 {
-        return Err((format!("{path} has mode {mode:04o}: others than root can write to it"), anew(path)));
+        return Err((
+            format!("{path} has mode {mode:04o}: others than root can write to it"),
+            anew(path, st),
+        ));
     }
     if in_force(Measure::PolicyLinks) && st.st_nlink != 1 {
         return Err((
             format!("{path} has {} hard links: it may be changed under another name", st.st_nlink),
-            anew(path),
+            anew(path, st),
         ));
     }
     let acl = fd::xattr(file, c"system.posix_acl_access").map_err(|e| unreadable(path, e))?.is_some();
     if in_force(Measure::PolicyAcl) && acl {
         return Err((
             format!("{path} has a POSIX ACL, which can let in users that its mode keeps out"),
-            anew(path),
+            anew(path, st),
         ));
     }
     Ok(())
 }
 
 /// A new file of the same text. Whoever could write to the old one may have it open, and go on writing whatever its owner and its mode
-/// are by then. install(1) takes away what stands under the new name first.
-fn anew(path: &str) -> String {
+/// are by then. install(1) takes away what stands under the new name first. One of root's that only a group reads stays so.
+fn anew(path: &str, old: &libc::stat) -> String {
+    let (group, mode) = match old.st_mode & 0o004 {
+        0 if old.st_uid == 0 => (old.st_gid.to_string(), "0640"),
+        _ => ("root".to_owned(), "0644"),
+    };
     format!(
-        "sudo install -o root -g root -m 0644 {path} {path}.new && sudo mv {path}.new {path}   # then read it: somebody else may have written it"
+        "sudo install -o root -g {group} -m {mode} {path} {path}.new && sudo mv {path}.new {path}   # then read it: somebody else may have written it"
     )
 }
 

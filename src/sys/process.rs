@@ -100,10 +100,11 @@ fn terminating() -> SigSet {
         Signal::SIGTRAP,
         Signal::SIGABRT,
         Signal::SIGSYS,
-        Signal::SIGXFSZ,
-        Signal::SIGPIPE,
     ];
+    // The first two are ignored (`reset_signals`): a write says the same.
     let harmless = [
+        Signal::SIGPIPE,
+        Signal::SIGXFSZ,
         Signal::SIGCHLD,
         Signal::SIGCONT,
         Signal::SIGURG,
@@ -119,13 +120,13 @@ fn terminating() -> SigSet {
     all
 }
 
-/// How late a wait may end, in nanoseconds: the kernel's own default. Whoever starts a program may have asked for centuries, and no
-/// deadline would ever come.
+/// How late a wait may end, in nanoseconds: the kernel's own default.
+const TIMER_SLACK_NANOS: u64 = 50_000;
+
+/// Deadlines come when they are due. Whoever starts a program may have allowed them to be centuries late, and execve(2) keeps that.
 pub fn usual_timer_slack() -> Result<(), Errno> {
     nix::sys::prctl::set_timerslack(TIMER_SLACK_NANOS)
 }
-
-const TIMER_SLACK_NANOS: u64 = 50_000;
 
 /// The parent's pid.
 pub fn parent() -> i32 {
