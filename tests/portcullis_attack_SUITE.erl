@@ -94,7 +94,8 @@ every_error_has_words(_) ->
               fun(X) -> {down, {protocol, {versions, X}}} end, fun(X) -> {unknown_outcome, X} end],
     [begin
          Text = portcullis:format_error(Shape(X)),
-         ?assertEqual({Text, true}, {Text, is_list(unicode:characters_to_list(Text))})
+         ?assertEqual({Text, true}, {Text, is_list(unicode:characters_to_list(Text))}),
+         ?assertNotEqual({Shape(X), <<>>}, {Shape(X), Text})
      end || Shape <- Shapes, X <- Odd].
 
 %% The port compresses nothing. 200 KB can be a term of 200 MB, made in the connection's process.

@@ -18,7 +18,7 @@ errors_are_sentences(_) ->
               stale, {posix, ebadf, <<"x">>}, {posix, efbig, <<"the file is long">>}, {not_permitted, [net_raw], <<"closed">>},
               {unsupported, <<"role net: start it">>}, {posix, ehostunreach, <<"an ICMP error came back">>},
               {not_permitted, [sys_ptrace, dac_read_search], <<"install it with them">>}, {unsupported, <<"x">>}, {unsupported, <<"\e[2J", 255>>},
-              {posix, emfile, <<"reading /proc">>}, {unknown_outcome, 7}, {unknown_outcome, undefined}, busy,
+              {posix, emfile, <<"reading /proc">>}, {unknown_outcome, 7}, {unknown_outcome, undefined}, busy, {bad_request, [timeout], {expected, integer}},
               {nft, 2, enoent, <<"add rule inet fw a: No such file or directory">>}, {nft, 0, ebusy, <<"wait\e">>},
               {bad_request, [text, 2, 7], {expected, json}}, {bad_request, [commands, 1, add, <<"x">>], unknown_key}]
         ++ [{down, Reason} || Reason <- [{no_program, [{"/x", path, enoent}]}, {open, "/x", eacces}, {exit_status, 1},

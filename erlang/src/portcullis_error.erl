@@ -34,7 +34,7 @@ cause(Error) ->
     %% the connection itself puts them into words.
     %% A text that ends in a command ends as others do.
     try visible(<<_/binary>> = string:trim(unicode:characters_to_binary(text(Error)), trailing, "\n"))
-    catch error:_ -> text("~0tw", [Error])
+    catch error:_ -> text("~0tp", [Error])
     end.
 
 %% Parts of it are chosen by the program, and by whoever took it over: a terminal must not act on them.
@@ -48,7 +48,7 @@ shown(C) -> C.
 -spec text(io:format(), [term()]) -> binary().
 text(Format, Args) ->
     try <<_/binary>> = unicode:characters_to_binary(io_lib:format(Format, Args))
-    catch error:_ -> <<_/binary>> = unicode:characters_to_binary(io_lib:format("~0tw", [Args]))
+    catch error:_ -> <<_/binary>> = unicode:characters_to_binary(io_lib:format("~0tp", [Args]))
     end.
 
 %% A missing program does not come by itself, and a stopped server starts none.
@@ -276,6 +276,7 @@ wrong([address | _], {range, 0, 255}) -> "each of the four numbers of an address
 wrong([address | _], {range, 0, 65535}) -> "each of the eight numbers of an address is between 0 and 65535";
 wrong([timeout], {range, 1000, Max}) ->
     io_lib:format("it is in milliseconds, and must be between 1000 and ~b: for an hour, #{timeout => 3600000}", [Max]);
+wrong([timeout], {expected, integer}) -> "it is a number of milliseconds: for an hour, #{timeout => 3600000}";
 wrong([ref], Why) when Why =/= missing -> "it should be the ref of a change, as nft_apply with confirm has answered it";
 wrong([timeout], {range, Min, Max}) -> io_lib:format("it is in milliseconds, and must be between ~b and ~b", [Min, Max]);
 wrong([table], {unknown_name, Name}) ->
