@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::row::{LISTEN, Protocol, Socket};
+use super::row::{LISTEN, Other, Protocol, Socket};
 use super::tcp::Tcp;
 use crate::netlink::attr::{Attrs, ne32_at};
 
@@ -104,7 +104,6 @@ pub fn parse(bytes: &[u8], protocol: Protocol) -> Option<Socket> {
     Some(Socket {
         family,
         protocol: Some(protocol),
-        number: raw.then_some(local_port),
         kind: kind(protocol),
         state,
         local: Some(local),
@@ -121,11 +120,9 @@ pub fn parse(bytes: &[u8], protocol: Protocol) -> Option<Socket> {
         timer: (protocol == Protocol::Tcp).then_some(timer),
         expires: word(52)?,
         retransmits,
-        portid: None,
-        peer: None,
         cgroup,
-        path: None,
         tcp,
+        other: raw.then(|| Box::new(Other { number: Some(local_port), ..Other::default() })),
     })
 }
 

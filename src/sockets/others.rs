@@ -2,7 +2,7 @@
 //! netlink_diag.h, packet_diag.h).
 #![forbid(unsafe_code)]
 
-use super::row::{CLOSE, Socket};
+use super::row::{CLOSE, Other, Socket};
 use crate::netlink::attr::{Attrs, ne32_at};
 
 /// Any socket (`INET_DIAG_NOCOOKIE`).
@@ -74,8 +74,8 @@ pub fn unix(bytes: &[u8]) -> Option<Socket> {
     let mut attrs = Attrs::new(attrs);
     for attr in attrs.by_ref() {
         match attr.kind {
-            0 => socket.path = Some(name(attr.value).to_vec()),
-            2 => socket.peer = Some(attr.ne32()?),
+            0 => socket.other.get_or_insert_default().path = Some(name(attr.value).to_vec()),
+            2 => socket.other.get_or_insert_default().peer = Some(attr.ne32()?),
             4 => {
                 let (received, sent) = (ne32_at(attr.value, 0)?, ne32_at(attr.value, 4)?);
                 (socket.rqueue, socket.wqueue) = (Some(received), Some(sent));
@@ -112,12 +112,15 @@ pub fn netlink(bytes: &[u8]) -> Option<Socket> {
     let mut socket = Socket {
         family,
         kind,
-        number: Some(u16::from(protocol)),
         // Not connected is 7 before the first connect(2) and 0 after the last (`NETLINK_UNCONNECTED`, net/netlink/af_netlink.h).
         state: if state == 1 { 1 } else { CLOSE },
-        portid: Some(word(4)?),
         inode: word(16)?,
         cookie: cookie(word(20)?, word(24)?),
+        other: Some(Box::new(Other {
+            number: Some(u16::from(protocol)),
+            portid: Some(word(4)?),
+            ..Other::default()
+        })),
         ..Socket::default()
     };
     let mut attrs = Attrs::new(attrs);
@@ -139,10 +142,10 @@ pub fn packet(bytes: &[u8]) -> Option<Socket> {
     let mut socket = Socket {
         family,
         kind,
-        number: Some(u16::from_ne_bytes([p0, p1])),
         state: CLOSE,
         inode: word(4)?,
         cookie: cookie(word(8)?, word(12)?),
+        other: Some(Box::new(Other { number: Some(u16::from_ne_bytes([p0, p1])), ..Other::default() })),
         ..Socket::default()
     };
     let mut attrs = Attrs::new(attrs);

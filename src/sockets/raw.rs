@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use nix::errno::Errno;
 
 use super::plan::INET;
-use super::row::{Protocol, Socket};
+use super::row::{Other, Protocol, Socket};
 use crate::error::RequestError;
 use crate::sys::fd;
 
@@ -67,7 +67,6 @@ fn row(line: &str, family: u8) -> Option<Socket> {
     Some(Socket {
         family,
         protocol: Some(Protocol::Raw),
-        number: Some(u16::from_str_radix(protocol, 16).ok()?),
         kind: super::inet::kind(Protocol::Raw),
         state,
         local: Some(address(local, family)?),
@@ -76,6 +75,10 @@ fn row(line: &str, family: u8) -> Option<Socket> {
         inode,
         rqueue: Some(hex(received)?),
         wqueue: Some(hex(sent)?),
+        other: Some(Box::new(Other {
+            number: Some(u16::from_str_radix(protocol, 16).ok()?),
+            ..Other::default()
+        })),
         ..Socket::default()
     })
 }

@@ -183,7 +183,7 @@ fn text_of_raw_sockets_is_read_whole_or_not_at_all() {
     let rows = raw::parse(format!("{head}{line}").as_bytes(), 2).unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(
-        (rows[0].number, rows[0].uid, rows[0].inode, rows[0].rqueue),
+        (rows[0].other.as_ref().unwrap().number, rows[0].uid, rows[0].inode, rows[0].rqueue),
         (Some(1), Some(1000), 4711, Some(768))
     );
     assert_eq!(rows[0].local, Some("127.0.0.1".parse().unwrap()));
