@@ -65,9 +65,6 @@ pub const IN_FLIGHT_MAX: usize = 256;
 /// were written are forgotten together. So a peer that reads slowly, or not at all, costs twice this and one frame.
 pub const OUTPUT_PENDING_MAX: usize = 256 * 1024;
 
-/// Bytes of rows that are written at once: with the next chunk of usual rows it is what a pipe holds.
-pub const WRITE_BYTES: usize = 32 * 1024;
-
 /// Longest time that one slice of a scan runs before input is looked at again, in microseconds.
 pub const SLICE_MICROS: u64 = 2_000;
 

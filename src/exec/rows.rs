@@ -2,14 +2,14 @@
 //! gets its turn.
 #![forbid(unsafe_code)]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 
 use crate::error::RequestError;
 use crate::helper::pool::Pool;
 use crate::ids::RequestId;
-use crate::limits::{CREDIT_INITIAL, CREDIT_MAX};
+use crate::limits::{CREDIT_INITIAL, CREDIT_MAX, SLICE_MICROS};
 use crate::netlink::dump::Links;
 use crate::nft::firewall::Firewall;
 use crate::nft::listing::Listing;
@@ -30,13 +30,6 @@ pub struct Asked<'s> {
     pub links: &'s mut Links,
     /// Who is asked what may never be answered.
     pub helpers: &'s mut Pool,
-}
-
-impl Asked<'_> {
-    /// The same once more, for as long as it takes.
-    pub fn again(&mut self) -> Asked<'_> {
-        Asked { firewall: self.firewall, links: self.links, helpers: self.helpers }
-    }
 }
 
 /// Where rows come from.
@@ -256,8 +249,9 @@ impl RowAnswer {
         self.source.rows()
     }
 
-    /// One slice, until then: reads rows, and writes a frame if a chunk is full or there are no more.
-    pub fn run(&mut self, asked: Asked<'_>, until: Instant, w: &mut Writer) -> Progress {
+    /// One slice: reads rows, and writes a frame if a chunk is full or there are no more.
+    pub fn run(&mut self, asked: Asked<'_>, w: &mut Writer) -> Progress {
+        let until = Instant::now() + Duration::from_micros(SLICE_MICROS);
         self.not_before = None;
         match self.source.slice(asked, self.deadline, &mut self.chunk, until) {
             Ok(Slice::Paused) => Progress::Going,
