@@ -1,8 +1,11 @@
-//! Reads the files of one process and keeps them until the next. Where more than one file is read, all of them are opened
-//! through one reference to the directory, so that a row never mixes two processes that had the same pid.
+//! Reads the files of one process and keeps them until the next. Where more than one file is read, a row never mixes two
+//! processes that had the same pid: either `stat` is opened before all others and read after them, or, where it is not among
+//! them, all are opened through one reference to the directory. An open `stat` belongs to one process for good, and while it
+//! can be read the kernel gives that pid to no other, so that whatever was opened by it in between was of the same process.
 #![forbid(unsafe_code)]
 
 use std::ffi::CStr;
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
@@ -37,6 +40,12 @@ pub struct Reader {
 }
 
 const FILES: usize = Tier::Environ as usize + 1;
+
+/// What most conditions are about; `stat` is the last of it.
+pub(super) const CHEAP: RangeInclusive<Tier> = Tier::Listing..=Tier::Stat;
+
+/// What else there is.
+pub(super) const DEAR: RangeInclusive<Tier> = Tier::Cmdline..=Tier::Environ;
 
 /// A file as it was read last.
 #[derive(Debug, Default)]
@@ -87,20 +96,57 @@ impl Reader {
         self.owner = None;
         self.files.iter_mut().for_each(|f| f.outcome = Outcome::Unread);
         if tiers.only_listing() || tiers.single().is_some_and(|t| t != Tier::Cmdline) {
-            return Ok(Process { directory: None });
+            return Ok(Process::Named);
+        }
+        if tiers.has(Tier::Stat) {
+            // Where that fails it may be there all the same: `hidepid` refuses its files, or denies them.
+            if let Ok(stat) = fd::open_read(proc, Path::of(pid, c"stat").as_c_str()) {
+                return Ok(Process::Stat(stat));
+            }
         }
         let directory =
             fd::open_directory_path(proc, Path::of(pid, c"").as_c_str(), false).map_err(|_| Vanished)?;
-        Ok(Process { directory: Some(directory) })
+        Ok(Process::Directory(directory))
     }
 
-    /// Reads the files of `tiers` that `from` and `to` enclose.
-    pub fn read(
+    /// Reads all files of `tiers`.
+    pub fn read(&mut self, proc: BorrowedFd<'_>, process: &Process, tiers: Tiers) -> Result<(), Vanished> {
+        self.read_span(proc, process, tiers, DEAR)?;
+        self.read_span(proc, process, tiers, CHEAP)
+    }
+
+    /// Reads the cheap files of `tiers` only. If that spares the others, nothing is left to be done.
+    pub fn read_cheap(
         &mut self,
         proc: BorrowedFd<'_>,
         process: &Process,
         tiers: Tiers,
-        span: std::ops::RangeInclusive<Tier>,
+    ) -> Result<(), Vanished> {
+        self.read_span(proc, process, tiers, CHEAP)
+    }
+
+    /// Reads the files that [`Self::read_cheap`] left.
+    pub fn read_rest(
+        &mut self,
+        proc: BorrowedFd<'_>,
+        process: &Process,
+        tiers: Tiers,
+    ) -> Result<(), Vanished> {
+        self.read_span(proc, process, tiers, DEAR)?;
+        match process {
+            Process::Stat(stat) if Tier::ALL.iter().any(|t| DEAR.contains(t) && tiers.has(*t)) => {
+                fd::read_again(stat.as_fd(), &mut [0]).map(drop).map_err(|_| Vanished)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn read_span(
+        &mut self,
+        proc: BorrowedFd<'_>,
+        process: &Process,
+        tiers: Tiers,
+        span: RangeInclusive<Tier>,
     ) -> Result<(), Vanished> {
         let wanted = Tier::ALL.iter().copied().filter(|t| tiers.has(*t) && span.contains(t));
         for tier in wanted {
@@ -113,12 +159,12 @@ impl Reader {
         Ok(())
     }
 
-    /// Whether the process is still the one that was opened.
+    /// Whether there is such a process still. With `stat` open, who it is shows when that is read.
     fn alive(&self, proc: BorrowedFd<'_>, process: &Process) -> bool {
-        match (&process.directory, self.pid) {
-            (Some(directory), _) => fd::stat_at(directory.as_fd(), c"stat").is_ok(),
-            (None, Some(pid)) => fd::stat_at(proc, Path::of(pid, c"stat").as_c_str()).is_ok(),
-            (None, None) => false,
+        match (process, self.pid) {
+            (Process::Directory(directory), _) => fd::stat_at(directory.as_fd(), c"stat").is_ok(),
+            (_, Some(pid)) => fd::stat_at(proc, Path::of(pid, c"stat").as_c_str()).is_ok(),
+            (_, None) => false,
         }
     }
 
@@ -129,9 +175,10 @@ impl Reader {
             }
             return Ok(());
         };
-        let result = match &process.directory {
-            Some(directory) => self.fill(directory.as_fd(), name, tier, max),
-            None => {
+        let result = match process {
+            Process::Stat(stat) if tier == Tier::Stat => self.fill_from(stat, tier, max),
+            Process::Directory(directory) => self.fill(directory.as_fd(), name, tier, max),
+            Process::Named | Process::Stat(_) => {
                 let pid = self.pid.ok_or(Vanished)?;
                 self.fill(proc, Path::of(pid, name).as_c_str(), tier, max)
             }
@@ -151,10 +198,10 @@ impl Reader {
     }
 
     fn read_owner(&self, proc: BorrowedFd<'_>, process: &Process) -> Result<(u32, u32), Vanished> {
-        let st = match (&process.directory, self.pid) {
-            (Some(directory), _) => fd::stat(directory.as_fd()),
-            (None, Some(pid)) => fd::stat_at(proc, Path::of(pid, c"").as_c_str()),
-            (None, None) => Err(Errno::ESRCH),
+        let st = match (process, self.pid) {
+            (Process::Directory(directory), _) => fd::stat(directory.as_fd()),
+            (_, Some(pid)) => fd::stat_at(proc, Path::of(pid, c"").as_c_str()),
+            (_, None) => Err(Errno::ESRCH),
         };
         st.map(|st| (st.st_uid, st.st_gid)).map_err(|_| Vanished)
     }
@@ -187,7 +234,11 @@ impl Reader {
             file.bytes = fd::read_link(dir, name)?;
             return Ok((file.bytes.len().min(max), file.bytes.len() > max));
         }
-        let open = fd::open_read(dir, name)?;
+        self.fill_from(&fd::open_read(dir, name)?, tier, max)
+    }
+
+    fn fill_from(&mut self, open: &OwnedFd, tier: Tier, max: usize) -> Result<(usize, bool), Errno> {
+        let Some(file) = self.files.get_mut(tier as usize) else { return Err(Errno::EINVAL) };
         // The NUL that ends the last argument is not a part of the cell.
         let kept = match tier {
             Tier::Cmdline => max.saturating_add(1),
@@ -198,10 +249,10 @@ impl Reader {
         // One byte more than is kept says whether there was more.
         let most = kept.saturating_add(1);
         file.bytes.resize(if tier == Tier::Status { STATUS_USUAL } else { most }, 0);
-        let mut length = fd::read_on(&open, &mut file.bytes, 0)?;
+        let mut length = fd::read_on(open, &mut file.bytes, 0)?;
         if length == file.bytes.len() && length < most {
             file.bytes.resize(most, 0);
-            length = fd::read_on(&open, &mut file.bytes, length)?;
+            length = fd::read_on(open, &mut file.bytes, length)?;
         }
         if tier == Tier::Environ {
             let bytes = file.bytes.get(..length.min(kept)).unwrap_or_default();
@@ -307,10 +358,15 @@ impl Record<'_> {
     }
 }
 
-/// An opened process.
+/// A process whose files are read, and what says that they are of one.
 #[derive(Debug)]
-pub struct Process {
-    directory: Option<OwnedFd>,
+pub enum Process {
+    /// Nothing: it is one file at most.
+    Named,
+    /// Its `stat`, which is read last.
+    Stat(OwnedFd),
+    /// Its directory.
+    Directory(OwnedFd),
 }
 
 /// `PID/name`, or `PID` alone, on the stack.

@@ -1,6 +1,7 @@
 //! Reading processes: one at once, on a permit, or the table in slices that pause between rows.
 #![forbid(unsafe_code)]
 
+use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +15,7 @@ use crate::policy::permit::Permit;
 use crate::proc::action::{ReadProcesses, Tier, Tiers};
 use crate::proc::args::{ProcessArgs, ProcessesArgs};
 use crate::proc::columns::Column;
-use crate::proc::reader::{Reader, Record, Vanished};
+use crate::proc::reader::{CHEAP, DEAR, Reader, Record, Vanished};
 use crate::proc::value::Value;
 use crate::sys::piddir::PidDir;
 use crate::sys::{capset, fd};
@@ -134,23 +135,27 @@ impl Scan {
             return Ok(false);
         }
         let process = opened?;
-        let meets = |record: &Record<'_>, first, last| {
-            let mut due = args.conditions.iter().filter(|(c, _)| (first..=last).contains(&c.tier));
-            due.all(|(column, condition)| condition.met_by(&record.value(column)))
+        let due = |span: RangeInclusive<Tier>| {
+            args.conditions.iter().filter(move |(column, _)| span.contains(&column.tier))
         };
-        // The cheap files first: most conditions are about them, and spare the others.
-        reader.read(proc, &process, tiers, Tier::Listing..=Tier::Stat)?;
-        if !args.conditions.is_empty()
-            && !reader.record().is_some_and(|r| meets(&r, Tier::Listing, Tier::Stat))
-        {
-            return Ok(false);
+        let meets = |record: &Record<'_>, span| {
+            due(span).all(|(column, condition)| condition.met_by(&record.value(column)))
+        };
+        if due(CHEAP).next().is_none() {
+            reader.read(proc, &process, tiers)?;
+        } else {
+            // Most conditions are about the cheap files, and spare the others.
+            reader.read_cheap(proc, &process, tiers)?;
+            if !reader.record().is_some_and(|r| meets(&r, CHEAP)) {
+                return Ok(false);
+            }
+            reader.read_rest(proc, &process, tiers)?;
         }
-        reader.read(proc, &process, tiers, Tier::Cmdline..=Tier::Environ)?;
         let Some(record) = reader.record() else { return Err(Vanished) };
         if matches!(pids, Pids::Named { .. }) && record.is_thread() {
             return Ok(false);
         }
-        if !meets(&record, Tier::Cmdline, Tier::Environ) {
+        if !meets(&record, DEAR) {
             return Ok(false);
         }
         write_row(&record, args, chunk, tally);
@@ -278,15 +283,13 @@ fn read_one(
     tiers: Tiers,
     args: &ProcessArgs,
 ) -> Result<(), Vanished> {
-    // Always through a reference: with the identity checked first, nothing of another process can follow.
     let process = reader.open(proc, args.pid, tiers)?;
-    reader.read(proc, &process, tiers, Tier::Listing..=Tier::Stat)?;
+    reader.read(proc, &process, tiers)?;
     if let Some(expected) = args.starttime {
         let started = reader.record().and_then(|r| r.starttime());
         if started != Some(expected.0) {
             return Err(Vanished);
         }
     }
-    reader.read(proc, &process, tiers, Tier::Cmdline..=Tier::Environ)?;
     if reader.record().is_none_or(|r| r.is_thread()) { Err(Vanished) } else { Ok(()) }
 }

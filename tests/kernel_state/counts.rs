@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use super::inside::{FULL, inner_pid, namespace, query, serve};
-use super::support::{self, Port, fixtures};
+use super::support::{self, Port, fixtures, int};
 
 /// Processes that do nothing, in a namespace that has hardly any others.
 const QUIET: usize = 200;
@@ -13,24 +13,34 @@ const QUIET: usize = 200;
 /// What one table takes for a process: name of the call, and how many.
 type Plan = &'static [(&'static str, usize)];
 
-/// Columns and what they take. One file needs no reference to the directory; more are opened through one.
+/// Columns and what they take. One file needs nothing beside it; more are opened between the opening of `stat` and its reading, or
+/// else through a reference to the directory.
 const PLANS: &[(&str, &[&str], Plan)] = &[
     ("processes", &["pid"], &[]),
     ("processes", &["uid"], &[("newfstatat", 1)]),
     ("processes", &["comm", "state"], &[("openat", 1), ("read", 1), ("close", 1)]),
-    ("processes", &["comm", "state", "uid"], &[("openat", 2), ("read", 1), ("close", 2), ("newfstatat", 1)]),
+    ("processes", &["comm", "state", "uid"], &[("openat", 1), ("read", 1), ("close", 1), ("newfstatat", 1)]),
     (
         "processes",
         &["comm", "state", "uid", "cmdline"],
-        &[("openat", 3), ("read", 2), ("close", 3), ("newfstatat", 1)],
+        &[("openat", 2), ("read", 2), ("close", 2), ("newfstatat", 1)],
     ),
     (
         "processes",
         &["comm", "state", "uid", "cmdline", "ruid"],
-        &[("openat", 4), ("read", 3), ("close", 4), ("newfstatat", 1)],
+        &[("openat", 3), ("read", 3), ("close", 3), ("newfstatat", 1)],
     ),
+    ("processes", &["uid", "ruid"], &[("openat", 2), ("read", 1), ("close", 2), ("newfstatat", 1)]),
     ("processes", &["rchar"], &[("openat", 1), ("read", 1), ("close", 1)]),
     ("processes", &["exe"], &[("readlinkat", 1)]),
+];
+
+/// The same with a condition on `num_threads`, which all meet where it is 1: what is not read, and `stat` once more where the rest was
+/// read behind it.
+const PLANS_WHERE: &[(&[&str], i64, Plan)] = &[
+    (&["comm", "cmdline"], 77, &[("openat", 1), ("read", 1), ("close", 1)]),
+    (&["comm", "cmdline"], 1, &[("openat", 2), ("read", 2), ("pread64", 1), ("close", 2)]),
+    (&["comm", "uid"], 1, &[("openat", 1), ("read", 1), ("close", 1), ("newfstatat", 1)]),
 ];
 
 /// Calls that are of the whole table: opening `/proc`, its listing.
@@ -92,26 +102,41 @@ fn a_process_takes_the_planned_system_calls_and_no_others() {
     let mut port = Port::start(namespace(&script, &serve(&f, "full", FULL, &[])));
     port.hello();
     let pid = inner_pid(&port, &f.program("full"));
-    println!("{:32} {:>6} {:>6}  calls for each process, and the rest", "columns", "rows", "calls");
+    println!("{:32} {:>6} {:>6}  calls for each process, and the rest", "columns", "procs", "calls");
+    let mut processes = 0;
     for (table, columns, plan) in PLANS {
         let mut rows = 0;
         let found = traced(pid, || rows = query(&mut port, table, columns, &[]).unwrap().0.len());
         assert!((QUIET..QUIET + 5).contains(&rows), "{rows} processes");
-        let slices = found.get("poll").map_or(1, |n| n + 2);
-        let (of_slices, found): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            found.into_iter().partition(|(name, _)| OF_A_SLICE.contains(&name.as_str()));
-        // Raised and put down again, once each, and each after a look at what is there.
-        assert!(of_slices.values().all(|n| *n <= 2 * slices), "{of_slices:?}");
-        let all: usize = found.values().sum();
-        let each: Vec<(&str, usize)> =
-            found.iter().map(|(name, n)| (name.as_str(), n / rows)).filter(|(_, n)| *n > 0).collect();
-        let mut planned = plan.to_vec();
-        planned.sort_unstable();
-        let rest = all - each.iter().map(|(_, n)| n * rows).sum::<usize>();
-        println!("{:32} {rows:6} {all:6}  {each:?} + {rest}", columns.join(" "));
-        assert_eq!(each, planned, "{columns:?}: {found:?}");
-        assert!(rest <= OF_ALL, "{columns:?}: {found:?}");
+        processes = rows;
+        compare(columns, rows, plan, found);
     }
+    for (columns, threads, plan) in PLANS_WHERE {
+        let condition = [("num_threads", int(*threads))];
+        let mut rows = 0;
+        let found =
+            traced(pid, || rows = query(&mut port, "processes", columns, &condition).unwrap().0.len());
+        assert_eq!(rows, if *threads == 1 { processes } else { 0 });
+        compare(columns, processes, plan, found);
+    }
+}
+
+/// Whether that many processes took what was planned for each.
+fn compare(columns: &[&str], processes: usize, plan: Plan, found: BTreeMap<String, usize>) {
+    let slices = found.get("poll").map_or(1, |n| n + 2);
+    let (of_slices, found): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        found.into_iter().partition(|(name, _)| OF_A_SLICE.contains(&name.as_str()));
+    // Raised and put down again, once each, and each after a look at what is there.
+    assert!(of_slices.values().all(|n| *n <= 2 * slices), "{of_slices:?}");
+    let all: usize = found.values().sum();
+    let each: Vec<(&str, usize)> =
+        found.iter().map(|(name, n)| (name.as_str(), n / processes)).filter(|(_, n)| *n > 0).collect();
+    let mut planned = plan.to_vec();
+    planned.sort_unstable();
+    let rest = all - each.iter().map(|(_, n)| n * processes).sum::<usize>();
+    println!("{:32} {processes:6} {all:6}  {each:?} + {rest}", columns.join(" "));
+    assert_eq!(each, planned, "{columns:?}: {found:?}");
+    assert!(rest <= OF_ALL, "{columns:?}: {found:?}");
 }
 
 #[test]

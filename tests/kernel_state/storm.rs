@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::inside::{FULL, Row, namespace, number, query, serve};
-use super::support::{self, Port, Term, fixtures, integer};
+use super::support::{self, Port, Term, fixtures, int, integer};
 
 /// How long, in seconds; `STORM_SECONDS` of the environment has more.
 const SECONDS: u64 = 10;
@@ -137,20 +137,24 @@ fn no_row_is_of_two_processes_that_had_one_pid() {
     let (mut seen, mut scans, mut vanished, mut denied) = (Seen::default(), 0_u32, 0, 0);
     // Longer where a busy machine has shown too little.
     while Instant::now() < until || !seen.enough() && Instant::now() < until + support::PATIENCE {
-        let mut ask = |table: &str, columns: &[&str]| {
-            let (rows, meta) = query(&mut port, table, columns, &[]).unwrap();
+        let mut ask = |table: &str, columns: &[&str], conditions: &[(&str, Term)]| {
+            let (rows, meta) = query(&mut port, table, columns, conditions).unwrap();
             vanished += integer(meta.get("vanished"));
             denied += integer(meta.get("denied"));
             rows
         };
-        let processes = ask("processes", &["pid", "comm", "starttime", "cmdline"]);
-        let threads = ask("threads", &["pid", "tid", "comm", "starttime"]);
-        let files = ask("process_files", &["pid", "starttime", "target"]);
+        let columns = ["pid", "comm", "starttime", "cmdline"];
+        let processes = ask("processes", &columns, &[]);
+        // What meets a condition is read further, and is looked at once more behind that.
+        let some = ask("processes", &columns, &[("uid", int(65534))]);
+        let threads = ask("threads", &["pid", "tid", "comm", "starttime"], &[]);
+        let files = ask("process_files", &["pid", "starttime", "target"], &[]);
         seen.processes(&processes);
+        seen.processes(&some);
         seen.threads(&threads);
         seen.files(&files);
         for table in ["process_memory", "process_namespaces", "process_cgroups"] {
-            assert!(ask(table, &[]).iter().all(|row| number(row, "starttime") > 0));
+            assert!(ask(table, &[], &[]).iter().all(|row| number(row, "starttime") > 0));
         }
         scans += 1;
     }
