@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::row::{LISTEN, Other, Protocol, Socket};
+use super::row::{BOUND, CLOSE, LISTEN, Other, Protocol, Socket};
 use super::tcp::Tcp;
 use crate::netlink::attr::{Attrs, ne32_at};
 
@@ -105,7 +105,7 @@ pub fn parse(bytes: &[u8], protocol: Protocol) -> Option<Socket> {
         family,
         protocol: Some(protocol),
         kind: kind(protocol),
-        state,
+        state: if state == CLOSE && protocol == Protocol::Tcp { BOUND } else { state },
         local: Some(local),
         remote: Some(remote),
         local_port: (!raw).then_some(local_port),

@@ -188,12 +188,6 @@ fn inet(wanted: &Wanted<'_, Socket>, family: u8, protocol: Protocol, states: u32
     }
 }
 
-/// A request for a connection is asked for by a state of its own and answered as `syn_recv`; likewise a TCP socket that is bound and
-/// no more (since Linux 6.8), answered as `close`.
-const SYN_RECV: u32 = 3;
-const NEW_SYN_RECV: u32 = 12;
-const BOUND_INACTIVE: u32 = 13;
-
 /// A bit for each state that the condition allows. What has no word is 0, and those after the last.
 fn states(condition: Option<&Condition>) -> u32 {
     let Some(condition) = condition else { return u32::MAX };
@@ -204,12 +198,7 @@ fn states(condition: Option<&Condition>) -> u32 {
         }
     }
     if mask & 1 != 0 {
-        mask |= u32::MAX << (BOUND_INACTIVE + 1);
-    }
-    for (shown, asked) in [(SYN_RECV, NEW_SYN_RECV), (u32::from(CLOSE), BOUND_INACTIVE)] {
-        if mask & 1 << shown != 0 {
-            mask |= 1 << asked;
-        }
+        mask |= u32::MAX << STATES.len();
     }
     mask
 }

@@ -44,6 +44,9 @@ impl Protocol {
 pub const CLOSE: u8 = 7;
 /// See [`CLOSE`].
 pub const LISTEN: u8 = 10;
+/// `TCP_BOUND_INACTIVE` (since Linux 6.8): a TCP socket that has a port and neither listens nor is connected. The kernel is asked
+/// for it by this number and answers `TCP_CLOSE`, which no other TCP socket of its lists is.
+pub const BOUND: u8 = 13;
 
 /// One socket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -193,7 +196,8 @@ pub fn nonzero<'a>(number: u32) -> Value<'a> {
     maybe(Some(number).filter(|n| *n > 0))
 }
 
-/// The words of `state` by their number in include/net/tcp_states.h. The two behind them are only asked for.
+/// The words of `state` by their number in include/net/tcp_states.h. The second `syn_recv`, a request for a connection, is only
+/// asked for.
 pub const STATES: &[Atom] = &[
     atoms::UNKNOWN,
     atoms::ESTABLISHED,
@@ -207,6 +211,8 @@ pub const STATES: &[Atom] = &[
     atoms::LAST_ACK,
     atoms::LISTEN,
     atoms::CLOSING,
+    atoms::SYN_RECV,
+    atoms::BOUND,
 ];
 
 /// The word of `state`.
